@@ -1,0 +1,34 @@
+# Compiler settings of Balmer's own targets.
+#
+# Baseline: on x86-64 the code is compiled for x86-64-v3 (AVX2 and FMA: Intel since 2013, AMD since
+# 2015); -DBALMER_BASELINE=x86-64 goes lower. oneDNN picks AVX-512 or AMX at run time by itself.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release or RelWithDebInfo" FORCE)
+endif()
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    set(BALMER_BASELINE "x86-64-v3" CACHE STRING "The -march value everything is compiled for")
+endif()
+set(BALMER_SANITIZE "" CACHE STRING "Sanitizers to compile with, e.g. address,undefined")
+option(BALMER_WERROR "Warnings are errors" ON)
+
+find_program(BALMER_CCACHE ccache)
+if(BALMER_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${BALMER_CCACHE})
+endif()
+
+function(balmer_compile_options target)
+    target_compile_features(${target} PUBLIC cxx_std_20)
+    set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+    # -ffp-contract=off: the same bits on every device and at every optimisation level.
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow=local -Wnon-virtual-dtor
+        -Woverloaded-virtual -ffp-contract=off $<$<BOOL:${BALMER_WERROR}>:-Werror>)
+    if(BALMER_BASELINE)
+        target_compile_options(${target} PRIVATE -march=${BALMER_BASELINE})
+    endif()
+    if(BALMER_SANITIZE)
+        target_compile_options(${target} PUBLIC -fsanitize=${BALMER_SANITIZE}
+            -fno-omit-frame-pointer -fno-sanitize-recover=all)
+        target_link_options(${target} PUBLIC -fsanitize=${BALMER_SANITIZE})
+    endif()
+endfunction()

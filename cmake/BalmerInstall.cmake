@@ -1,0 +1,1 @@
+# Installation: headers under include/balmer/, balmerConfig.cmake and balmer.pc.

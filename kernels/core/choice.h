@@ -1,0 +1,56 @@
+#pragma once
+// Which implementation of an operation runs: a short ordered table, fastest first, the plain
+// version last. The first entry that accepts the arguments runs.
+
+#include <span>
+#include <string>
+
+#include "kernels/core/context.h"
+#include "kernels/core/error.h"
+
+namespace balmer {
+
+/// One entry of a choice table. `accepts` returns an empty string for yes, else the reason for no.
+template <class Arguments>
+struct Choice {
+    const char* name;
+    std::string (*accepts)(const Context&, const Arguments&);
+    void (*run)(const Context&, const Arguments&);
+};
+
+/// The implementation the user forces for `operation`, or "" if none. Read from the environment
+/// variable BALMER_CHOICE, a comma-separated list such as "gemm=eigen,attention=plain"; "*" as the
+/// operation ("*=plain") speaks for every table that has an entry of that name.
+std::string forced_choice(const char* operation, bool& is_wildcard);
+
+/// Runs the first entry that accepts, or the forced one. Throws DeviceError naming the operation
+/// and every entry's reason if none accepts, UsageError if a forced name is not in the table.
+template <class Arguments>
+void run_choice(const char* operation, std::span<const Choice<Arguments>> table,
+                const Context& context, const Arguments& arguments) {
+    bool is_wildcard = false;
+    const std::string forced = forced_choice(operation, is_wildcard);
+    std::string reasons;
+    bool is_known = false;
+    for (const auto& entry : table) is_known = is_known || forced == entry.name;
+    if (!forced.empty() && !is_known && !is_wildcard) {
+        throw UsageError("BALMER_CHOICE: " + std::string(operation) + " has no implementation '" +
+                         forced + "'");
+    }
+    for (const auto& entry : table) {
+        if (is_known && forced != entry.name) continue;
+        const std::string reason = entry.accepts(context, arguments);
+        if (reason.empty()) return entry.run(context, arguments);
+        reasons += std::string(reasons.empty() ? "" : "; ") + entry.name + ": " + reason;
+    }
+    throw DeviceError(std::string(operation) + ": no implementation for device " +
+                      name_of(context.device) + " accepts the arguments (" + reasons + ")");
+}
+
+/// `accepts` of entries that serve every argument on the CPU.
+template <class Arguments>
+std::string accepts_cpu(const Context& context, const Arguments&) {
+    return context.device.type == DeviceType::cpu ? "" : "runs on the cpu only";
+}
+
+}  // namespace balmer

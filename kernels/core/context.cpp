@@ -1,0 +1,25 @@
+#include "kernels/core/context.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+namespace balmer {
+
+std::string name_of(Device device) {
+    switch (device.type) {
+        case DeviceType::cuda:
+            return "cuda:" + std::to_string(device.index);
+        case DeviceType::simt:
+            return "simt";
+        case DeviceType::cpu:
+            break;
+    }
+    return "cpu";
+}
+
+int thread_count(const Context& context) {
+    return context.threads > 0 ? context.threads : std::max(1, omp_get_max_threads());
+}
+
+}  // namespace balmer
