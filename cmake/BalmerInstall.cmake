@@ -1,1 +1,27 @@
-# Installation: headers under include/balmer/, balmerConfig.cmake and balmer.pc.
+# Installation: headers under include/balmer/, balmerConfig.cmake for find_package(balmer) and
+# balmer.pc for pkg-config.
+
+include(CMakePackageConfigHelpers)
+
+install(TARGETS balmer EXPORT balmerTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT balmerTargets NAMESPACE balmer::
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/balmer)
+
+# Headers that belong to one room's implementation stay behind: they may name third-party types.
+foreach(floor kernels tensor weights nn render vit data train)
+    install(DIRECTORY ${floor} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/balmer
+            FILES_MATCHING PATTERN "*.h" PATTERN "*_internal.h" EXCLUDE)
+endforeach()
+
+configure_package_config_file(cmake/balmerConfig.cmake.in balmerConfig.cmake
+    INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/balmer)
+write_basic_package_version_file(balmerConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/balmerConfig.cmake ${PROJECT_BINARY_DIR}/balmerConfigVersion.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/balmer)
+
+set(BALMER_PC_LIBS "-lfmt -lcfitsio -lz -lxxhash -fopenmp -lstdc++")
+if(BALMER_HAS_ONEDNN)
+    string(PREPEND BALMER_PC_LIBS "-ldnnl ")
+endif()
+configure_file(cmake/balmer.pc.in balmer.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/balmer.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
