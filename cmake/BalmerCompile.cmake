@@ -21,8 +21,11 @@ function(balmer_compile_options target)
     target_compile_features(${target} PUBLIC cxx_std_20)
     set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
     # -ffp-contract=off: the same bits on every device and at every optimisation level.
+    # -fno-math-errno -fno-trapping-math: nobody reads errno or the exception flags, and with them
+    # no loop that holds a square root or a floating comparison becomes vector code.
     target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow=local -Wnon-virtual-dtor
-        -Woverloaded-virtual -ffp-contract=off $<$<BOOL:${BALMER_WERROR}>:-Werror>)
+        -Woverloaded-virtual -ffp-contract=off -fno-math-errno -fno-trapping-math
+        $<$<BOOL:${BALMER_WERROR}>:-Werror>)
     if(BALMER_BASELINE)
         target_compile_options(${target} PRIVATE -march=${BALMER_BASELINE})
     endif()

@@ -13,10 +13,11 @@ namespace balmer::kernels {
 ///   none             D = alpha op(A) op(B) + beta C
 ///   bias             D = alpha op(A) op(B) + beta C + bias              (bias [n], along rows)
 ///   gelu             P = alpha op(A) op(B) + beta C + bias; D = gelu_erf(P); P goes to `auxiliary`
-///                    when that is not null
+///                    when that is not null; bias may be null
 ///   gelu_gradient    D = gelu_erf'(auxiliary) * (alpha op(A) op(B) + beta C);
 ///                    bias_gradient[j] = sum over rows i of D[i, j]      ([n]) when not null
 ///   row_sum_a        D as for none; bias_gradient[i] = sum over k of op(A)[i, k]  ([m])
+/// Bias gradients belong to one product: batch must be 1 where one is asked for.
 enum class Epilogue : std::uint8_t { none, bias, gelu, gelu_gradient, row_sum_a };
 
 /// A row-major product D [m, n] = op(A) [m, k] * op(B) [k, n]. A is stored [m, k], or [k, m] when
