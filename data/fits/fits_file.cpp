@@ -1,0 +1,292 @@
+#include "data/fits/fits_file.h"
+
+#include <fitsio.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "data/fits/fits_card.h"
+#include "data/spectrum.h"
+
+namespace balmer::data {
+namespace {
+
+std::string trim(std::string_view text) {
+    const auto first = text.find_first_not_of(' ');
+    if (first == std::string_view::npos) return {};
+    return std::string(text.substr(first, text.find_last_not_of(' ') - first + 1));
+}
+
+bool holds_integers(const FitsColumn& column) {
+    return std::string_view("BIJK").find(column.type) != std::string_view::npos;
+}
+
+bool holds_numbers(const FitsColumn& column) {
+    return holds_integers(column) || column.type == 'E' || column.type == 'D';
+}
+
+std::vector<float> narrowed(const std::vector<double>& values) {
+    // A double beyond the range of float becomes infinite and is masked later as not finite.
+    return {values.begin(), values.end()};
+}
+
+}  // namespace
+
+struct FitsFile::Implementation {
+    std::string path;
+    std::vector<char> bytes;
+    std::vector<Hdu> hdus;
+    // CFITSIO keeps the addresses of these two.
+    void* buffer = nullptr;
+    std::size_t size = 0;
+    fitsfile* handle = nullptr;
+
+    Implementation(std::string file_path, GatedFits content)
+        : path(std::move(file_path)),
+          bytes(std::move(content.bytes)),
+          hdus(std::move(content.hdus)),
+          buffer(bytes.data()),
+          size(bytes.size()) {
+        int status = 0;
+        // The name is a constant: CFITSIO would run the user's path as an expression.
+        fits_open_memfile(&handle, "spectrum", READONLY, &buffer, &size, 0, nullptr, &status);
+        int count = 0;
+        if (status == 0) fits_get_num_hdus(handle, &count, &status);
+        const bool complete = status == 0 && count == static_cast<int>(hdus.size());
+        if (complete) return;
+        const std::string detail =
+            status != 0
+                ? error_text(status)
+                : fmt::format("CFITSIO finds {} HDUs, the structure has {}", count, hdus.size());
+        close();
+        throw SpectrumError(path, Status::decoder_failed, detail);
+    }
+    ~Implementation() { close(); }
+    Implementation(const Implementation&) = delete;
+    Implementation& operator=(const Implementation&) = delete;
+
+    void close() {
+        int status = 0;
+        if (handle != nullptr) fits_close_file(handle, &status);
+        handle = nullptr;
+        fits_clear_errmsg();
+    }
+
+    static std::string error_text(int status) {
+        std::array<char, FLEN_STATUS> summary{};
+        fits_get_errstatus(status, summary.data());
+        std::array<char, FLEN_ERRMSG> first{};
+        fits_read_errmsg(first.data());
+        fits_clear_errmsg();
+        return fmt::format("CFITSIO error {} ({}) {}", status, summary.data(),
+                           printable(first.data(), first.size()));
+    }
+
+    void require(int status, const Hdu& hdu) const {
+        if (status == 0) return;
+        throw SpectrumError(path, Status::decoder_failed,
+                            fmt::format("HDU {}: {}", hdu.index, error_text(status)));
+    }
+
+    void select(const Hdu& hdu) const {
+        int status = 0;
+        fits_movabs_hdu(handle, static_cast<int>(hdu.index) + 1, nullptr, &status);
+        require(status, hdu);
+    }
+
+    /// Runs a keyword reader; forgets CFITSIO's complaint when there is no such value.
+    template <class Read>
+    bool read_key(const Hdu& hdu, Read read) const {
+        select(hdu);
+        int status = 0;
+        read(&status);
+        if (status != 0) fits_clear_errmsg();
+        return status == 0;
+    }
+
+    int column_number(const Hdu& hdu, const FitsColumn& column) const {
+        return static_cast<int>(&column - hdu.columns.data()) + 1;
+    }
+
+    const FitsColumn& numeric_column(const Hdu& hdu, std::string_view name, bool integers) const {
+        const FitsColumn* const column = hdu.column(name);
+        if (column != nullptr && (integers ? holds_integers(*column) : holds_numbers(*column))) {
+            return *column;
+        }
+        const std::string problem =
+            column == nullptr
+                ? fmt::format("no column '{}'", name)
+                : fmt::format("column '{}' has format {}, {} are needed", name,
+                              printable(column->format), integers ? "integers" : "numbers");
+        throw SpectrumError(path, Status::missing_column,
+                            fmt::format("HDU {}: {}; columns found: {}", hdu.index, problem,
+                                        describe_columns(hdu)));
+    }
+
+    template <class T>
+    std::vector<T> read_column(const Hdu& hdu, const FitsColumn& column, int type, std::int64_t row,
+                               std::int64_t rows) const {
+        select(hdu);
+        std::vector<T> values(static_cast<std::size_t>(rows * column.repeat));
+        if (values.empty()) return values;
+        int status = 0;
+        fits_read_col(handle, type, column_number(hdu, column), row + 1, 1,
+                      static_cast<LONGLONG>(values.size()), nullptr, values.data(), nullptr,
+                      &status);
+        require(status, hdu);
+        return values;
+    }
+
+    std::vector<std::int64_t> read_integers(const Hdu& hdu, const FitsColumn& column,
+                                            std::int64_t row, std::int64_t rows) const {
+        select(hdu);
+        int type = 0;
+        int status = 0;
+        fits_get_eqcoltype(handle, column_number(hdu, column), &type, nullptr, nullptr, &status);
+        require(status, hdu);
+        if (type != TULONGLONG) {
+            return read_column<std::int64_t>(hdu, column, TLONGLONG, row, rows);
+        }
+        const auto bits = read_column<std::uint64_t>(hdu, column, TULONGLONG, row, rows);
+        return {bits.begin(), bits.end()};
+    }
+
+    const FitsColumn* cell_column(const Hdu& hdu, std::string_view name, std::int64_t row) const {
+        const FitsColumn* const column = hdu.column(name);
+        const bool inside = column != nullptr && row >= 0 && row < hdu.rows();
+        return inside ? column : nullptr;
+    }
+
+    template <class T>
+    std::vector<T> read_image_row(const Hdu& hdu, std::int64_t row, int type) const {
+        if (hdu.axes.size() != 2 || row < 0 || row >= hdu.axes[1]) {
+            throw SpectrumError(path, Status::bad_structure,
+                                fmt::format("HDU {}: no image row {} in axes of length {}",
+                                            hdu.index, row, hdu.axes.size()));
+        }
+        select(hdu);
+        std::vector<T> values(static_cast<std::size_t>(hdu.axes[0]));
+        if (values.empty()) return values;
+        std::array<LONGLONG, 2> first = {1, row + 1};
+        int status = 0;
+        fits_read_pixll(handle, type, first.data(), static_cast<LONGLONG>(values.size()), nullptr,
+                        values.data(), nullptr, &status);
+        require(status, hdu);
+        return values;
+    }
+
+    int image_type(const Hdu& hdu) const {
+        select(hdu);
+        int type = 0;
+        int status = 0;
+        fits_get_img_equivtype(handle, &type, &status);
+        require(status, hdu);
+        return type;
+    }
+};
+
+FitsFile::FitsFile(std::string path, GatedFits content)
+    : implementation_(std::make_unique<Implementation>(std::move(path), std::move(content))) {}
+FitsFile::~FitsFile() = default;
+FitsFile::FitsFile(FitsFile&&) noexcept = default;
+FitsFile& FitsFile::operator=(FitsFile&&) noexcept = default;
+
+const std::string& FitsFile::path() const {
+    return implementation_->path;
+}
+const std::vector<Hdu>& FitsFile::hdus() const {
+    return implementation_->hdus;
+}
+
+const Hdu* FitsFile::hdu_named(std::string_view name) const {
+    const auto found = std::find_if(hdus().begin(), hdus().end(),
+                                    [&](const Hdu& hdu) { return same_name(hdu.name, name); });
+    return found == hdus().end() ? nullptr : &*found;
+}
+
+std::optional<double> FitsFile::real_key(const Hdu& hdu, const std::string& keyword) const {
+    double value = 0;
+    const bool found = implementation_->read_key(hdu, [&](int* status) {
+        fits_read_key(implementation_->handle, TDOUBLE, keyword.c_str(), &value, nullptr, status);
+    });
+    return found && std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+std::optional<std::int64_t> FitsFile::integer_key(const Hdu& hdu,
+                                                  const std::string& keyword) const {
+    LONGLONG value = 0;
+    const bool found = implementation_->read_key(hdu, [&](int* status) {
+        fits_read_key(implementation_->handle, TLONGLONG, keyword.c_str(), &value, nullptr, status);
+    });
+    return found ? std::optional<std::int64_t>(value) : std::nullopt;
+}
+
+std::optional<std::string> FitsFile::text_key(const Hdu& hdu, const std::string& keyword) const {
+    std::array<char, FLEN_VALUE> value{};
+    const bool found = implementation_->read_key(hdu, [&](int* status) {
+        fits_read_key(implementation_->handle, TSTRING, keyword.c_str(), value.data(), nullptr,
+                      status);
+    });
+    const std::string text = found ? trim(value.data()) : std::string{};
+    return text.empty() ? std::nullopt : std::optional(text);
+}
+
+std::vector<float> FitsFile::float_column(const Hdu& hdu, std::string_view name) const {
+    const FitsColumn& column = implementation_->numeric_column(hdu, name, false);
+    if (column.type != 'E') return narrowed(double_column(hdu, name));
+    return implementation_->read_column<float>(hdu, column, TFLOAT, 0, hdu.rows());
+}
+
+std::vector<double> FitsFile::double_column(const Hdu& hdu, std::string_view name) const {
+    const FitsColumn& column = implementation_->numeric_column(hdu, name, false);
+    return implementation_->read_column<double>(hdu, column, TDOUBLE, 0, hdu.rows());
+}
+
+std::vector<std::int64_t> FitsFile::integer_column(const Hdu& hdu, std::string_view name) const {
+    const FitsColumn& column = implementation_->numeric_column(hdu, name, true);
+    return implementation_->read_integers(hdu, column, 0, hdu.rows());
+}
+
+std::optional<double> FitsFile::real_cell(const Hdu& hdu, std::string_view name,
+                                          std::int64_t row) const {
+    const FitsColumn* const column = implementation_->cell_column(hdu, name, row);
+    if (column == nullptr || !holds_numbers(*column) || column->repeat != 1) return std::nullopt;
+    const double value =
+        implementation_->read_column<double>(hdu, *column, TDOUBLE, row, 1).front();
+    return std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+std::optional<std::int64_t> FitsFile::integer_cell(const Hdu& hdu, std::string_view name,
+                                                   std::int64_t row) const {
+    const FitsColumn* const column = implementation_->cell_column(hdu, name, row);
+    if (column == nullptr || !holds_integers(*column) || column->repeat != 1) return std::nullopt;
+    return implementation_->read_integers(hdu, *column, row, 1).front();
+}
+
+std::optional<std::string> FitsFile::text_cell(const Hdu& hdu, std::string_view name,
+                                               std::int64_t row) const {
+    const FitsColumn* const column = implementation_->cell_column(hdu, name, row);
+    if (column == nullptr || column->type != 'A') return std::nullopt;
+    implementation_->select(hdu);
+    std::vector<char> text(static_cast<std::size_t>(column->repeat) + 1);
+    char* pointer = text.data();
+    int status = 0;
+    fits_read_col(implementation_->handle, TSTRING, implementation_->column_number(hdu, *column),
+                  row + 1, 1, 1, nullptr, &pointer, nullptr, &status);
+    implementation_->require(status, hdu);
+    const std::string trimmed = trim(text.data());
+    return trimmed.empty() ? std::nullopt : std::optional(trimmed);
+}
+
+std::vector<float> FitsFile::float_image_row(const Hdu& hdu, std::int64_t row) const {
+    if (implementation_->image_type(hdu) != FLOAT_IMG) return narrowed(double_image_row(hdu, row));
+    return implementation_->read_image_row<float>(hdu, row, TFLOAT);
+}
+
+std::vector<double> FitsFile::double_image_row(const Hdu& hdu, std::int64_t row) const {
+    return implementation_->read_image_row<double>(hdu, row, TDOUBLE);
+}
+
+}  // namespace balmer::data

@@ -1,0 +1,14 @@
+#pragma once
+// The readers, one file each; reader.cpp holds them in order.
+
+#include "data/readers/reader.h"
+
+namespace balmer::data {
+
+/// SDSS, BOSS and eBOSS `spec-PLATE-MJD-FIBER` files, full and lite.
+SpectrumReader sdss_reader();
+
+/// LAMOST low-resolution files in the image layout: one row of the primary image a quantity.
+SpectrumReader lamost_reader();
+
+}  // namespace balmer::data
