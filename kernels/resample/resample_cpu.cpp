@@ -1,0 +1,197 @@
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "kernels/core/error.h"
+#include "kernels/core/parallel.h"
+#include "kernels/resample/resample.h"
+
+namespace balmer::kernels {
+namespace {
+
+/// Overlaps below this part of a bin are rounding of the edges, not overlaps.
+constexpr double negligible_overlap = 1e-9;
+/// A spacing this many times its smaller neighbour is a gap between two runs of pixels.
+constexpr double gap_ratio = 1.8;
+
+struct Edges {
+    double lower;
+    double upper;
+};
+
+double grid_position(double wavelength) {
+    return (std::log10(wavelength) - common_grid_first) / common_grid_step;
+}
+
+/// Edges of grid bins: bin j is [edges[j], edges[j + 1]].
+const std::vector<double>& grid_edges() {
+    static const std::vector<double> edges = [] {
+        std::vector<double> values(common_grid_pixels + 1);
+        for (std::int64_t j = 0; j <= common_grid_pixels; ++j) {
+            values[j] = 0.5 * (common_grid_wavelength(j - 1) + common_grid_wavelength(j));
+        }
+        return values;
+    }();
+    return edges;
+}
+
+/// Edges of pixel i: halfway to its neighbours; beside a gap or an end as far as on the other side.
+/// A pixel without any neighbour has no known width and gets none.
+Edges pixel_edges(std::span<const double> wavelength, std::int64_t i) {
+    const auto size = static_cast<std::int64_t>(wavelength.size());
+    const auto spacing = [&](std::int64_t k) { return wavelength[k + 1] - wavelength[k]; };
+    const auto is_joined = [&](std::int64_t k) {  // pixels k and k + 1 touch
+        if (k < 0 || k + 1 >= size) return false;
+        double neighbour = spacing(k);
+        if (k > 0) neighbour = std::min(neighbour, spacing(k - 1));
+        if (k + 2 < size) neighbour = std::min(neighbour, spacing(k + 1));
+        return spacing(k) <= gap_ratio * neighbour;
+    };
+    const bool left = is_joined(i - 1);
+    const bool right = is_joined(i);
+    const double half_left = left ? 0.5 * spacing(i - 1) : right ? 0.5 * spacing(i) : 0.0;
+    const double half_right = right ? 0.5 * spacing(i) : half_left;
+    return {wavelength[i] - half_left, wavelength[i] + half_right};
+}
+
+bool is_good(const SpectrumPixels& spectrum, std::int64_t i) {
+    return spectrum.mask[i] == 0 && spectrum.inverse_variance[i] > 0.0F;
+}
+
+void clear(const GridPixels& output) {
+    std::fill(output.flux.begin(), output.flux.end(), 0.0F);
+    std::fill(output.inverse_variance.begin(), output.inverse_variance.end(), 0.0F);
+    std::fill(output.mask.begin(), output.mask.end(), std::uint8_t{1});
+}
+
+/// Copies pixels [first, first + count) of the spectrum to grid index `target`.
+void copy_run(const SpectrumPixels& spectrum, std::int64_t first, std::int64_t count,
+              std::int64_t target, const GridPixels& output) {
+    const std::int64_t before = std::max<std::int64_t>(0, -target);
+    const std::int64_t end = std::min(count, common_grid_pixels - target);
+    if (before >= end) return;
+    const std::int64_t length = end - before;
+    std::copy_n(spectrum.flux.data() + first + before, length,
+                output.flux.data() + target + before);
+    std::copy_n(spectrum.inverse_variance.data() + first + before, length,
+                output.inverse_variance.data() + target + before);
+    std::copy_n(spectrum.mask.data() + first + before, length,
+                output.mask.data() + target + before);
+}
+
+/// Copies a spectrum that lies on the grid but leaves pixels out. False if it is off the grid.
+bool copy_with_gaps(const SpectrumPixels& spectrum, const GridPixels& output) {
+    const auto size = static_cast<std::int64_t>(spectrum.wavelength.size());
+    std::vector<std::int64_t> targets(size);
+    for (std::int64_t i = 0; i < size; ++i) {
+        const double position = grid_position(spectrum.wavelength[i]);
+        const double nearest = std::nearbyint(position);
+        if (!(std::abs(position - nearest) <= common_grid_tolerance)) return false;
+        targets[i] = static_cast<std::int64_t>(nearest);
+        if (i > 0 && targets[i] <= targets[i - 1]) return false;
+    }
+    clear(output);
+    for (std::int64_t i = 0; i < size; ++i) copy_run(spectrum, i, 1, targets[i], output);
+    return true;
+}
+
+void rebin(const SpectrumPixels& spectrum, const GridPixels& output) {
+    const auto& bins = grid_edges();
+    const auto size = static_cast<std::int64_t>(spectrum.wavelength.size());
+    std::vector<Edges> pixels(size);
+    for (std::int64_t i = 0; i < size; ++i) pixels[i] = pixel_edges(spectrum.wavelength, i);
+    clear(output);
+    std::int64_t first = 0;
+    for (std::int64_t j = 0; j < common_grid_pixels; ++j) {
+        const double lower = bins[j];
+        const double upper = bins[j + 1];
+        const double negligible = negligible_overlap * (upper - lower);
+        while (first < size && pixels[first].upper <= lower + negligible) ++first;
+        double covered = 0.0;
+        double flux = 0.0;
+        double variance = 0.0;
+        bool good = true;
+        for (std::int64_t i = first; good && i < size; ++i) {
+            if (pixels[i].lower >= upper - negligible) break;
+            const double overlap =
+                std::min(upper, pixels[i].upper) - std::max(lower, pixels[i].lower);
+            good = is_good(spectrum, i);
+            if (!good) break;
+            covered += overlap;
+            flux += overlap * double{spectrum.flux[i]};
+            variance += overlap * overlap / double{spectrum.inverse_variance[i]};
+        }
+        if (!good || covered < (upper - lower) - 2.0 * negligible) continue;
+        output.flux[j] = static_cast<float>(flux / covered);
+        output.inverse_variance[j] = static_cast<float>(covered * covered / variance);
+        output.mask[j] = 0;
+    }
+}
+
+void expect_lengths(const SpectrumPixels& spectrum, const GridPixels& output) {
+    const std::size_t size = spectrum.wavelength.size();
+    if (spectrum.flux.size() != size || spectrum.inverse_variance.size() != size ||
+        spectrum.mask.size() != size) {
+        throw ShapeError("resample_to_common_grid: " + std::to_string(size) + " wavelengths, " +
+                         std::to_string(spectrum.flux.size()) + " fluxes, " +
+                         std::to_string(spectrum.inverse_variance.size()) + " inverse variances, " +
+                         std::to_string(spectrum.mask.size()) + " mask values");
+    }
+    if (output.flux.size() != common_grid_pixels ||
+        output.inverse_variance.size() != common_grid_pixels ||
+        output.mask.size() != common_grid_pixels) {
+        throw ShapeError("resample_to_common_grid: output needs " +
+                         std::to_string(common_grid_pixels) + " pixels, has " +
+                         std::to_string(output.flux.size()));
+    }
+}
+
+}  // namespace
+
+double common_grid_wavelength(std::int64_t index) {
+    return std::pow(10.0, common_grid_first + common_grid_step * static_cast<double>(index));
+}
+
+std::optional<std::int64_t> grid_start(std::span<const double> wavelength) {
+    if (wavelength.empty()) return std::nullopt;
+    const double start = std::nearbyint(grid_position(wavelength.front()));
+    for (std::size_t i = 0; i < wavelength.size(); ++i) {
+        const double expected = start + static_cast<double>(i);
+        if (!(std::abs(grid_position(wavelength[i]) - expected) <= common_grid_tolerance)) {
+            return std::nullopt;
+        }
+    }
+    return static_cast<std::int64_t>(start);
+}
+
+void resample_to_common_grid(const SpectrumPixels& spectrum, const GridPixels& output) {
+    expect_lengths(spectrum, output);
+    if (spectrum.grid_start) {
+        const auto size = static_cast<std::int64_t>(spectrum.flux.size());
+        clear(output);
+        copy_run(spectrum, 0, size, *spectrum.grid_start, output);
+    } else if (!copy_with_gaps(spectrum, output)) {
+        rebin(spectrum, output);
+    }
+}
+
+void resample_to_common_grid(const Context& context, std::span<const SpectrumPixels> spectra,
+                             std::span<float> flux, std::span<float> inverse_variance,
+                             std::span<std::uint8_t> mask) {
+    const auto batch = static_cast<std::int64_t>(spectra.size());
+    const std::size_t total = spectra.size() * static_cast<std::size_t>(common_grid_pixels);
+    if (flux.size() != total || inverse_variance.size() != total || mask.size() != total) {
+        throw ShapeError("resample_to_common_grid: " + std::to_string(batch) + " spectra need " +
+                         std::to_string(total) + " output pixels, have " +
+                         std::to_string(flux.size()));
+    }
+    parallel_for(context, batch, 4, [&](std::int64_t b) {
+        const std::size_t begin = static_cast<std::size_t>(b * common_grid_pixels);
+        resample_to_common_grid(spectra[b], {flux.subspan(begin, common_grid_pixels),
+                                             inverse_variance.subspan(begin, common_grid_pixels),
+                                             mask.subspan(begin, common_grid_pixels)});
+    });
+}
+
+}  // namespace balmer::kernels
