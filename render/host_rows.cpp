@@ -1,0 +1,70 @@
+#include "render/host_rows.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace balmer::render {
+
+SpectrumRow spectrum_row(const SpectrumBatch& batch, std::int64_t index, bool use_mask) {
+    const std::int64_t width = batch.flux.shape[1];
+    const std::int64_t start = index * width;
+    SpectrumRow row;
+    row.flux = batch.flux.as<float>() + start;
+    row.pixels = width;
+    if (batch.lengths) {
+        row.pixels = batch.lengths.as<std::int64_t>()[index];
+        if (row.pixels < 0 || row.pixels > width) {
+            throw ShapeError("render: lengths[" + std::to_string(index) + "] is " +
+                             std::to_string(row.pixels) + ", the rows hold " +
+                             std::to_string(width) + " pixels");
+        }
+    }
+    if (batch.mask && use_mask) row.mask = batch.mask.as<std::uint8_t>() + start;
+    if (batch.inverse_variance) row.inverse_variance = batch.inverse_variance.as<float>() + start;
+    if (batch.wavelength) {
+        const bool is_shared = batch.wavelength.shape.rank() == 1;
+        row.wavelength = batch.wavelength.as<double>() + (is_shared ? 0 : start);
+    }
+    return row;
+}
+
+PixelRows::PixelRows(const ImageOptions& options, const View& output) : output_(output) {
+    if (output.dtype == DType::u8) return;
+    for (int c = 0; c < 3; ++c) {
+        for (int level = 0; level < 256; ++level) {
+            const float value = (static_cast<float>(level) / 255.0F - options.mean[c]) /
+                                options.standard_deviation[c];
+            levels_f32_[c][level] = value;
+            levels_bf16_[c][level] = bfloat16(value);
+        }
+    }
+}
+
+void PixelRows::write(std::int64_t index, std::int64_t top, std::int64_t height,
+                      std::span<const Pixel> line) const {
+    if (output_.dtype == DType::f32) {
+        return write_planes(index, top, height, line, levels_f32_);
+    }
+    if (output_.dtype == DType::bf16) {
+        return write_planes(index, top, height, line, levels_bf16_);
+    }
+    const auto side = static_cast<std::int64_t>(line.size());
+    auto* target = output_.as<std::uint8_t>() + (index * side + top) * side * 3;
+    for (std::int64_t y = 0; y < height; ++y) {
+        std::memcpy(target + y * side * 3, line.data(), line.size_bytes());
+    }
+}
+
+template <class T>
+void PixelRows::write_planes(std::int64_t index, std::int64_t top, std::int64_t height,
+                             std::span<const Pixel> line,
+                             const std::array<std::array<T, 256>, 3>& levels) const {
+    const auto side = static_cast<std::int64_t>(line.size());
+    for (int c = 0; c < 3; ++c) {
+        T* first = output_.as<T>() + ((index * 3 + c) * side + top) * side;
+        for (std::int64_t x = 0; x < side; ++x) first[x] = levels[c][line[x][c]];
+        for (std::int64_t y = 1; y < height; ++y) std::copy_n(first, side, first + y * side);
+    }
+}
+
+}  // namespace balmer::render

@@ -1,0 +1,56 @@
+#pragma once
+// What the plain CPU renderers share: reading one spectrum of a batch, and writing rows of pixels
+// into an output of any layout.
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "render/image.h"
+
+namespace balmer::render {
+
+/// Red, green, blue.
+using Pixel = std::array<std::uint8_t, 3>;
+
+/// One spectrum; absent arrays are null.
+struct SpectrumRow {
+    const float* flux = nullptr;
+    const std::uint8_t* mask = nullptr;
+    const float* inverse_variance = nullptr;
+    const double* wavelength = nullptr;
+    std::int64_t pixels = 0;
+
+    /// Neither masked nor NaN nor infinite.
+    bool is_good(std::int64_t i) const {
+        return (mask == nullptr || mask[i] == 0) && std::isfinite(flux[i]);
+    }
+};
+
+/// Row `index` of the batch; its mask is null where `use_mask` is false. ShapeError if `lengths`
+/// names a length outside 0..L.
+SpectrumRow spectrum_row(const SpectrumBatch& batch, std::int64_t index, bool use_mask);
+
+/// Writes whole rows of pixels into u8 [B, S, S, 3], or normalised into f32 or bf16 [B, 3, S, S].
+class PixelRows {
+  public:
+    PixelRows(const ImageOptions& options, const View& output);
+
+    /// Rows `top` to `top + height - 1` of image `index` all become `line` (S pixels).
+    void write(std::int64_t index, std::int64_t top, std::int64_t height,
+               std::span<const Pixel> line) const;
+
+  private:
+    template <class T>
+    void write_planes(std::int64_t index, std::int64_t top, std::int64_t height,
+                      std::span<const Pixel> line,
+                      const std::array<std::array<T, 256>, 3>& levels) const;
+
+    View output_;
+    std::array<std::array<float, 256>, 3> levels_f32_{};
+    std::array<std::array<bfloat16, 256>, 3> levels_bf16_{};
+};
+
+}  // namespace balmer::render

@@ -1,0 +1,60 @@
+#pragma once
+// Spectrum -> image. One call for every image type and device; the types stand in a table by name.
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/core/context.h"
+#include "kernels/core/view.h"
+#include "render/image_options.h"
+
+namespace balmer::render {
+
+/// A batch of spectra: B rows of L pixels, all views contiguous and on the context's device.
+/// Absent views are default-constructed.
+struct SpectrumBatch {
+    View flux;              ///< f32 [B, L]
+    View mask;              ///< u8 [B, L], 0 = good; absent: every pixel is good
+    View inverse_variance;  ///< f32 [B, L]; absent: unknown, unit weights
+    View wavelength;        ///< f64 [B, L] or [L], increasing; only `interpolate` needs it
+    View lengths;           ///< i64 [B]: pixels of each row that exist, 0..L; absent: all L
+};
+
+/// What a renderer gets; `output` has been checked against `options` and `batch`.
+struct ImageRequest {
+    const ImageOptions& options;
+    const SpectrumBatch& batch;
+    View output;
+};
+
+/// An image type: `summary` is one line for --help; `capacity` the number of values that land in
+/// an image.
+struct ImageType {
+    const char* name;
+    const char* summary;
+    void (*render)(const Context&, const ImageRequest&);
+    std::int64_t (*capacity)(const ImageOptions&);
+};
+
+/// Every image type, the reference's first.
+std::span<const ImageType> image_types();
+
+/// Throws UsageError with the known names and the nearest one if there is no such type.
+const ImageType& find_image_type(const std::string& name);
+
+/// Draws every spectrum of the batch. `output` is u8 [B, S, S, 3] (rows from the top, red green
+/// blue, as matplotlib and PIL hold pixels), or f32 or bf16 [B, 3, S, S] with
+/// (pixel / 255 - mean) / standard_deviation: what a vision transformer takes.
+///
+/// Defined for every input: no pixels, one pixel, more pixels than fit (the rest is not drawn, see
+/// lost_pixels), nothing but masked pixels, constant flux, NaN and infinities.
+///
+/// Throws UsageError (validate, or `interpolate` without wavelengths), ShapeError, DTypeError,
+/// DeviceError.
+void render(const Context& context, const ImageOptions& options, const SpectrumBatch& batch,
+            const View& output);
+
+/// How many of `pixels` values find no place in an image: the callers warn and count.
+std::int64_t lost_pixels(const ImageOptions& options, std::int64_t pixels);
+
+}  // namespace balmer::render

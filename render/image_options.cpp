@@ -1,0 +1,157 @@
+#include "render/image_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "render/image.h"
+#include "render/map2d/colour_map.h"
+#include "render/nearest_name.h"
+
+namespace balmer::render {
+namespace {
+
+constexpr int largest_image = 4096;
+
+template <class Number>
+Number parse_number(const std::string& key, std::string_view text) {
+    Number number{};
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (failure != std::errc{} || end != text.data() + text.size()) {
+        throw UsageError(fmt::format("image option {}: '{}' is not {}", key, text,
+                                     std::is_integral_v<Number> ? "an integer" : "a number"));
+    }
+    return number;
+}
+
+bool parse_flag(const std::string& key, const std::string& text) {
+    if (text != "true" && text != "false") {
+        throw UsageError(fmt::format("image option {}: '{}' is neither true nor false", key, text));
+    }
+    return text == "true";
+}
+
+FillOrder parse_fill_order(const std::string& text) {
+    for (const auto order : {FillOrder::standard, FillOrder::boustrophedon}) {
+        if (text == name_of(order)) return order;
+    }
+    throw unknown_name("fill order", text, {"standard", "boustrophedon"});
+}
+
+std::array<float, 3> parse_channels(const std::string& key, std::string_view text) {
+    std::array<float, 3> channels{};
+    for (std::size_t c = 0; c < channels.size(); ++c) {
+        const auto comma = c < 2 ? text.find(',') : text.size();
+        if (comma == std::string_view::npos) {
+            throw UsageError(fmt::format("image option {}: three numbers are needed", key));
+        }
+        channels[c] = parse_number<float>(key, text.substr(0, comma));
+        text.remove_prefix(std::min(text.size(), comma + 1));
+    }
+    return channels;
+}
+
+std::string written(const std::array<float, 3>& channels) {
+    return fmt::format("{},{},{}", channels[0], channels[1], channels[2]);
+}
+
+void expect_within(const char* option, int value, int low, int high) {
+    if (value < low || value > high) {
+        throw UsageError(
+            fmt::format("image option {} is {}, it must be {} to {}", option, value, low, high));
+    }
+}
+
+}  // namespace
+
+const char* name_of(FillOrder order) {
+    return order == FillOrder::standard ? "standard" : "boustrophedon";
+}
+
+void validate(const ImageOptions& options) {
+    find_image_type(options.type);
+    find_colour_map(options.colour_map);
+    expect_within("image_size", options.image_size, 1, largest_image);
+    expect_within("block_size", options.block_size, 1, options.image_size);
+    expect_within("patch_size", options.patch_size, 1, largest_image);
+    if (options.type == "patch-rows" && options.image_size % options.patch_size != 0) {
+        throw UsageError(fmt::format("patch-rows: patch_size {} does not divide image_size {}",
+                                     options.patch_size, options.image_size));
+    }
+    if (!std::isfinite(options.vmin) || !std::isfinite(options.vmax) ||
+        options.vmin >= options.vmax) {
+        throw UsageError(fmt::format("image options vmin {} and vmax {}: vmin must be below vmax",
+                                     options.vmin, options.vmax));
+    }
+    for (int c = 0; c < 3; ++c) {
+        if (!std::isfinite(options.mean[c]) || !std::isfinite(options.standard_deviation[c]) ||
+            options.standard_deviation[c] <= 0) {
+            throw UsageError(fmt::format(
+                "image options mean {} and standard_deviation {} must be finite, the latter "
+                "positive",
+                written(options.mean), written(options.standard_deviation)));
+        }
+    }
+}
+
+std::map<std::string, std::string> to_map(const ImageOptions& options) {
+    return {
+        {"type", options.type},
+        {"image_size", fmt::to_string(options.image_size)},
+        {"block_size", fmt::to_string(options.block_size)},
+        {"patch_size", fmt::to_string(options.patch_size)},
+        {"fill_order", name_of(options.fill_order)},
+        {"interpolate", fmt::to_string(options.interpolate)},
+        {"use_mask", fmt::to_string(options.use_mask)},
+        {"colour_map", options.colour_map},
+        {"vmin", fmt::to_string(options.vmin)},
+        {"vmax", fmt::to_string(options.vmax)},
+        {"mean", written(options.mean)},
+        {"standard_deviation", written(options.standard_deviation)},
+    };
+}
+
+ImageOptions image_options_from_map(const std::map<std::string, std::string>& values,
+                                    const ImageOptions& defaults) {
+    ImageOptions options = defaults;
+    for (const auto& [key, text] : values) {
+        if (key == "type") {
+            options.type = text;
+        } else if (key == "image_size") {
+            options.image_size = parse_number<int>(key, text);
+        } else if (key == "block_size") {
+            options.block_size = parse_number<int>(key, text);
+        } else if (key == "patch_size") {
+            options.patch_size = parse_number<int>(key, text);
+        } else if (key == "fill_order") {
+            options.fill_order = parse_fill_order(text);
+        } else if (key == "interpolate") {
+            options.interpolate = parse_flag(key, text);
+        } else if (key == "use_mask") {
+            options.use_mask = parse_flag(key, text);
+        } else if (key == "colour_map") {
+            options.colour_map = text;
+        } else if (key == "vmin") {
+            options.vmin = parse_number<double>(key, text);
+        } else if (key == "vmax") {
+            options.vmax = parse_number<double>(key, text);
+        } else if (key == "mean") {
+            options.mean = parse_channels(key, text);
+        } else if (key == "standard_deviation") {
+            options.standard_deviation = parse_channels(key, text);
+        } else {
+            std::vector<std::string> known;
+            for (const auto& [name, value] : to_map(defaults)) known.push_back(name);
+            throw unknown_name("image option", key, known);
+        }
+    }
+    validate(options);
+    return options;
+}
+
+}  // namespace balmer::render

@@ -1,0 +1,55 @@
+#pragma once
+// What a user can ask of an image: its type and the options of the types, as a value that is saved
+// in a model's configuration and gives the same pixels wherever it is read back.
+
+#include <array>
+#include <map>
+#include <string>
+
+#include "kernels/core/error.h"
+
+namespace balmer::render {
+
+/// Order in which values fill the rows of blocks: always left to right, or every second row (the
+/// second, the fourth, ...) right to left, so that successive values stay neighbours.
+enum class FillOrder : std::uint8_t { standard, boustrophedon };
+
+/// "standard", "boustrophedon".
+const char* name_of(FillOrder order);
+
+/// Options of all image types; a type ignores those that its description does not name.
+struct ImageOptions {
+    std::string type = "map2d-norm";  ///< one of image_types()
+    int image_size = 224;             ///< S: pixels a side
+    int block_size = 3;               ///< map2d*: pixels a side of the block that shows one value
+    int patch_size = 16;              ///< patch-rows: the model's patch, divides image_size
+    FillOrder fill_order = FillOrder::standard;
+    /// map2d, map2d-norm: fill every slot by linear interpolation, evenly in wavelength; spectra
+    /// with as many pixels as slots or more are drawn as they are. Needs wavelengths.
+    bool interpolate = false;
+    /// Leave masked pixels out (see each type). False ignores the mask, as the reference does.
+    bool use_mask = true;
+    std::string colour_map = "viridis";  ///< map2d
+    double vmin = -1.13;                 ///< map2d: the flux that gets the first colour
+    double vmax = 144.97;                ///< map2d: the flux that gets the last colour
+    /// Floating-point outputs hold (pixel / 255 - mean) / standard_deviation for each channel.
+    std::array<float, 3> mean = {0.5F, 0.5F, 0.5F};
+    std::array<float, 3> standard_deviation = {0.5F, 0.5F, 0.5F};
+
+    bool operator==(const ImageOptions&) const = default;
+};
+
+/// Throws UsageError if an option makes no sense; unknown names come with the known ones and the
+/// nearest.
+void validate(const ImageOptions& options);
+
+/// Every option under its own name ("type", "image_size", ...; "mean" as "0.5,0.5,0.5"), numbers
+/// in the shortest form that reads back to the same value.
+std::map<std::string, std::string> to_map(const ImageOptions& options);
+
+/// The options that `values` names, the others as in `defaults`. Throws UsageError for an unknown
+/// key (suggesting the nearest), a value of the wrong kind, and whatever validate() refuses.
+ImageOptions image_options_from_map(const std::map<std::string, std::string>& values,
+                                    const ImageOptions& defaults = {});
+
+}  // namespace balmer::render

@@ -1,0 +1,12 @@
+#include "render/map2d/colour_map.h"
+
+#include "render/nearest_name.h"
+
+namespace balmer::render {
+
+const ColourTable& find_colour_map(const std::string& name) {
+    if (name == "viridis") return viridis;
+    throw unknown_name("colour map", name, {"viridis"});
+}
+
+}  // namespace balmer::render

@@ -1,0 +1,65 @@
+#pragma once
+// Three complementary views of one spectrum, a pixel each a colour channel, that keep class and
+// redshift readable from bright stars down to a signal-to-noise ratio of about one a pixel.
+//
+//   red    shape: the flux f smoothed over 9 pixels, r = asinh(4 s) / asinh(4) with s = f / F,
+//          F the 95th percentile of |f| over the good pixels. Zero flux keeps one level, so that
+//          colours and breaks are seen whatever the brightness.
+//   green  contrast: d = (f - c) / c smoothed over 3 pixels, g = asinh(d / 0.3); c is the
+//          continuum. A line of 1 % is one level, the range ends at +-3 (lines of four times the
+//          continuum).
+//   blue   significance: t = sum w (f - c) / sqrt(sum w) over 13 pixels (about 900 km/s on the
+//          common grid), b = asinh(t / 3). What is noise stays grey, a line of three sigma
+//          stands out where single pixels show nothing; the range ends at 82 sigma.
+//
+// w is the inverse variance (capped at ten times its median); where it is unknown, one over the
+// local variance of neighbouring differences. c is a weighted straight-line fit in a window of
+// 301 pixels around each pixel, repeated twice without the pixels that lie further than twice the
+// local scatter from it. All window sums are differences of prefix sums: O(pixels).
+//
+// A pixel is good when it is not masked, finite, and has a positive inverse variance (if known).
+// Holes of up to 64 bad pixels show the neutral level of green and blue and the continuum in red;
+// longer ones, and bad pixels at either end, are black: nothing was observed there. Spectra
+// without good pixels are black, constant ones a uniform colour.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "render/host_rows.h"
+
+namespace balmer::render {
+
+/// The channels of one spectrum after another; holds scratch memory between calls. Not for use by
+/// several threads at once.
+class SpectralChannels {
+  public:
+    /// Red, green and blue of every pixel of `row`; valid until the next call.
+    std::span<const Pixel> pixels(const SpectrumRow& row);
+
+  private:
+    /// Sums over the pixels before an index: w, w x, w x^2, w f, w x f.
+    struct LineSums {
+        double w = 0, wx = 0, wxx = 0, wf = 0, wxf = 0;
+    };
+
+    void gather(const SpectrumRow& row);
+    void estimate_weights();
+    void fit_continuum();
+    void reject_outliers();
+    void draw();
+
+    bool weights_known_ = false;
+    std::int64_t good_ = 0;
+    std::vector<double> flux_;
+    std::vector<double> weight_;      // 0 where bad
+    std::vector<double> fit_weight_;  // 0 where bad or rejected
+    std::vector<double> continuum_;
+    std::vector<LineSums> line_sums_;
+    std::vector<double> weight_sums_;
+    std::vector<double> product_sums_;
+    std::vector<float> sorted_;
+    std::vector<Pixel> pixels_;
+};
+
+}  // namespace balmer::render

@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Goldens of the image types map2d and map2d-norm, made with numpy, scipy and matplotlib.
+
+Writes, beside itself,
+  map2d_flux.f32   the fluxes of all spectra, one after another, little-endian f32
+  map2d.json       the spectra (name, pixels, wavelength coefficients), the CRC-32 of the RGB bytes
+                   of every image of every spectrum, and the versions used
+  map2d_*.png      some of the images whole
+
+Wavelengths are w0 + i (w1 + i w2) in f64, so that a test can recompute them exactly.
+"""
+
+import io
+import json
+import pathlib
+import zlib
+
+import matplotlib
+import numpy as np
+import PIL.Image
+import scipy
+import scipy.interpolate
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402  (needs the backend chosen first)
+
+HERE = pathlib.Path(__file__).parent
+SIDE = 224
+VMIN, VMAX = -1.13, 144.97
+SDSS = (3590.0, 0.82, 1e-4)
+LAMOST = (3690.0, 0.85, 1.4e-4)
+DESI = (3600.0, 0.8, 0.0)
+
+
+def synthetic(random, pixels, level, lines, noise):
+    """A continuum with Gaussian lines (depth relative to the continuum, centre, width) and noise."""
+    x = np.linspace(0.0, 1.0, pixels)
+    slope, curve, phase = random.normal(0, 0.5, 3)
+    continuum = 1.0 + slope * (x - 0.5) + curve * (x - 0.5) ** 2 + 0.1 * np.sin(9 * x + phase)
+    flux = continuum.copy()
+    for _ in range(lines):
+        strength = random.choice([-0.6, -0.3, 0.8, 4.0])
+        flux += continuum * strength * np.exp(
+            -0.5 * ((x - random.uniform()) / random.choice([0.0006, 0.002, 0.01])) ** 2
+        )
+    return level * (flux + noise * random.normal(size=pixels))
+
+
+def level_edges():
+    """Fluxes on, one f32 step below and one above every limit between two colours."""
+    edges = (VMIN + np.arange(-2, 259) * (VMAX - VMIN) / 256).astype(np.float32)
+    return np.concatenate(
+        [np.nextafter(edges, np.float32(-1e9)), edges, np.nextafter(edges, np.float32(1e9))]
+    )
+
+
+def make_spectra():
+    random = np.random.default_rng(20260711)
+    return [
+        ("galaxy", SDSS, synthetic(random, 4633, 8.0, 20, 0.15)),
+        ("faint-galaxy", SDSS, synthetic(random, 4600, 0.9, 20, 1.0)),
+        ("quasar", SDSS, synthetic(random, 4577, 35.0, 8, 0.05)),
+        ("star", SDSS, synthetic(random, 3838, 140.0, 40, 0.02)),
+        ("negative", SDSS, synthetic(random, 1200, -3.0, 5, 0.8)),
+        ("lamost-star", LAMOST, synthetic(random, 3909, 21000.0, 40, 0.03)),
+        ("lamost-faint", LAMOST, synthetic(random, 3700, 60.0, 40, 0.4)),
+        ("full-map", DESI, synthetic(random, 5476, 90.0, 30, 0.1)),
+        ("overflow", DESI, synthetic(random, 5600, 20.0, 30, 0.3)),
+        ("level-edges", DESI, level_edges()),
+        ("one-row", DESI, synthetic(random, 74, 50.0, 1, 0.3)),
+        ("one-row-and-one", DESI, synthetic(random, 75, 50.0, 1, 0.3)),
+        ("one-pixel", DESI, np.array([17.0])),
+        ("two-pixels", DESI, np.array([100.0, -100.0])),
+        ("no-pixels", DESI, np.array([])),
+        ("constant", DESI, np.full(300, 30.0)),
+        ("extremes", DESI, np.array([3e38, -3e38, 1e-45, -0.0, 0.0, 1.0, 144.97, -1.13, 2e9])),
+        ("not-finite", DESI, np.array([1.0, np.nan, np.inf, -np.inf, 50.0, np.nan, 144.0])),
+    ]
+
+
+def wavelengths(coefficients, pixels):
+    i = np.arange(pixels, dtype=np.float64)
+    w0, w1, w2 = coefficients
+    return w0 + i * (w1 + i * w2)
+
+
+def interpolated(flux, wavelength, slots):
+    function = scipy.interpolate.interp1d(
+        wavelength, flux, kind="linear", fill_value="extrapolate"
+    )
+    return function(np.linspace(wavelength.min(), wavelength.max(), slots))
+
+
+def in_blocks(values, background, block, rows, boustrophedon):
+    """Values in `rows` rows of blocks on a SIDE x SIDE array; what lies outside is cut off."""
+    columns = SIDE // block
+    slots = np.full(columns * rows, background, dtype=values.dtype)
+    slots[: min(values.size, slots.size)] = values[: slots.size]
+    grid = slots.reshape(rows, columns)
+    if boustrophedon:
+        grid[1::2] = grid[1::2, ::-1].copy()
+    image = np.full((SIDE, SIDE), background, dtype=values.dtype)
+    drawn = np.repeat(np.repeat(grid, block, axis=0), block, axis=1)[:SIDE]
+    image[: drawn.shape[0], : drawn.shape[1]] = drawn
+    return image
+
+
+def map2d_flux(flux, block, boustrophedon):
+    return in_blocks(flux, 0.0, block, -(-SIDE // block), boustrophedon)
+
+
+def map2d(flux, block, boustrophedon):
+    image = np.ma.masked_invalid(map2d_flux(flux, block, boustrophedon))
+    norm = matplotlib.colors.Normalize(VMIN, VMAX)
+    rgba = matplotlib.colormaps["viridis"](norm(image), bytes=True)
+    rgb = rgba[..., :3].copy()
+    rgb[rgba[..., 3] == 0] = 255  # transparent pixels show the white figure
+    return rgb
+
+
+def map2d_as_figure(flux, block):
+    """The same image by way of imshow and a saved figure, which is what users of pyplot see."""
+    figure = plt.figure(figsize=(SIDE / 100, SIDE / 100))
+    plt.imshow(map2d_flux(flux, block, False), cmap="viridis", vmin=VMIN, vmax=VMAX)
+    plt.axis("off")
+    plt.gca().set_position([0, 0, 1, 1])
+    stream = io.BytesIO()
+    plt.savefig(stream, format="png", dpi=100, bbox_inches="tight", pad_inches=0)
+    plt.close(figure)
+    stream.seek(0)
+    return np.array(PIL.Image.open(stream).convert("RGB"))
+
+
+def map2d_norm(flux, block, boustrophedon):
+    image = np.zeros((SIDE, SIDE, 3), dtype=np.uint8)
+    if flux.size > 0:
+        scaled = 255 * (flux - flux.min()) / (flux.max() - flux.min())
+        red = scaled.astype(np.int64).astype(np.uint8)
+        image[..., 0] = in_blocks(red, 0, block, SIDE // block, boustrophedon)
+    return image
+
+
+def main():
+    spectra = [(name, w, flux.astype(np.float32)) for name, w, flux in make_spectra()]
+    np.concatenate([flux for _, _, flux in spectra]).astype("<f4").tofile(HERE / "map2d_flux.f32")
+    records = []
+    for name, coefficients, flux32 in spectra:
+        flux = flux32.astype(np.float64)
+        images = []
+        for block in (1, 2, 3, 4):
+            slots = (SIDE // block) ** 2
+            for interpolate in (False, True):
+                if interpolate and (flux.size < 2 or not np.isfinite(flux).all()):
+                    continue
+                values = flux
+                if interpolate and flux.size < slots:
+                    values = interpolated(flux, wavelengths(coefficients, flux.size), slots)
+                for boustrophedon in (False, True):
+                    options = {
+                        "block_size": block,
+                        "interpolate": interpolate,
+                        "fill_order": "boustrophedon" if boustrophedon else "standard",
+                    }
+                    rgb = map2d(values, block, boustrophedon)
+                    images.append({"type": "map2d", **options, "crc32": zlib.crc32(rgb.tobytes())})
+                    if not boustrophedon and block == 3:
+                        assert (rgb == map2d_as_figure(values, block)).all(), name
+                    if np.isfinite(flux).all() and len(set(flux.tolist())) != 1:
+                        norm = map2d_norm(values, block, boustrophedon)
+                        images.append(
+                            {"type": "map2d-norm", **options, "crc32": zlib.crc32(norm.tobytes())}
+                        )
+        records.append(
+            {"name": name, "pixels": flux.size, "wavelength": coefficients, "images": images}
+        )
+        if name == "overflow":
+            PIL.Image.fromarray(map2d(flux, 3, False)).save(HERE / "map2d_overflow.png")
+            PIL.Image.fromarray(map2d_norm(flux, 3, True)).save(HERE / "map2d_norm_overflow.png")
+    versions = {m.__name__: m.__version__ for m in (matplotlib, np, PIL, scipy)}
+    text = json.dumps({"versions": versions, "spectra": records})
+    for key in ("type", "name"):  # a line for each image
+        text = text.replace(', {"%s"' % key, ',\n{"%s"' % key)
+        text = text.replace('[{"%s"' % key, '[\n{"%s"' % key)
+    (HERE / "map2d.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+// map2d and map2d-norm against numpy, scipy and matplotlib (golden/make_map2d.py), and what Balmer
+// defines beyond them.
+
+#include "render/map2d/map2d.h"
+
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "render/map2d/colour_map.h"
+#include "tests/render/spectra.h"
+
+namespace balmer::render {
+namespace {
+
+using nlohmann::json;
+
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+json read_golden() {
+    std::ifstream stream(std::string(BALMER_TEST_DATA) + "/map2d.json");
+    return json::parse(stream);
+}
+
+std::vector<float> read_fluxes() {
+    std::ifstream stream(std::string(BALMER_TEST_DATA) + "/map2d_flux.f32", std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(stream)), {});
+    std::vector<float> fluxes(bytes.size() / sizeof(float));
+    std::memcpy(fluxes.data(), bytes.data(), fluxes.size() * sizeof(float));
+    return fluxes;
+}
+
+ImageOptions reference_options(const json& image) {
+    ImageOptions options;
+    options.type = image.at("type");
+    options.block_size = image.at("block_size");
+    options.interpolate = image.at("interpolate");
+    options.fill_order =
+        image.at("fill_order") == "standard" ? FillOrder::standard : FillOrder::boustrophedon;
+    options.use_mask = false;
+    return options;
+}
+
+TEST(Map2d, EveryGoldenOfMatplotlibAndNumpyIsEqualBitForBit) {
+    const json golden = read_golden();
+    const std::vector<float> fluxes = read_fluxes();
+    std::size_t start = 0;
+    int compared = 0;
+    for (const auto& record : golden.at("spectra")) {
+        TestSpectra spectra;
+        const std::size_t pixels = record.at("pixels");
+        ASSERT_LE(start + pixels, fluxes.size());
+        spectra.flux.assign(fluxes.begin() + start, fluxes.begin() + start + pixels);
+        const std::array<double, 3> w = record.at("wavelength");
+        for (std::size_t i = 0; i < pixels; ++i) {
+            const auto x = static_cast<double>(i);
+            spectra.wavelength.push_back(w[0] + x * (w[1] + x * w[2]));
+        }
+        start += pixels;
+        for (const auto& image : record.at("images")) {
+            const auto drawn = images_of(spectra, reference_options(image));
+            const auto sum = crc32(0, drawn.data(), static_cast<uInt>(drawn.size()));
+            EXPECT_EQ(sum, image.at("crc32")) << record.at("name") << " " << image;
+            ++compared;
+        }
+    }
+    EXPECT_EQ(start, fluxes.size());
+    EXPECT_GT(compared, 400);
+}
+
+TEST(Map2d, TheRowCutByTheLowerEdgeStillShowsItsValues) {
+    ImageOptions options;
+    options.type = "map2d";
+    TestSpectra spectra;
+    spectra.flux.assign(5600, 0.0F);
+    spectra.flux[5476] = 200.0F;
+    spectra.flux[5549] = 200.0F;
+    spectra.flux[5550] = 200.0F;
+    const auto image = images_of(spectra, options);
+    const auto& brightest = viridis[255];
+    for (int y = 222; y < 224; ++y) {
+        EXPECT_EQ(at(image, options, 0, y, 0), brightest[0]);
+        EXPECT_EQ(at(image, options, 221, y, 0), brightest[0]);
+        EXPECT_EQ(at(image, options, 222, y, 0), viridis[1][0]);
+    }
+    EXPECT_EQ(std::count(image.begin(), image.end(), brightest[0]), 2 * 3 * 2);
+    EXPECT_EQ(lost_pixels(options, 5550), 0);
+    EXPECT_EQ(lost_pixels(options, 5600), 50);
+    options.type = "map2d-norm";
+    EXPECT_EQ(lost_pixels(options, 5476), 0);
+    EXPECT_EQ(lost_pixels(options, 5600), 124);
+}
+
+TEST(Map2d, MaskedPixelsAreDrawnAsZeroUnlessTheMaskIsIgnored) {
+    ImageOptions options;
+    options.type = "map2d";
+    TestSpectra spectra;
+    spectra.flux = {100.0F, 100.0F, 0.0F};
+    spectra.mask = {0, 1, 0};
+    auto image = images_of(spectra, options);
+    EXPECT_EQ(at(image, options, 3, 0, 1), at(image, options, 6, 0, 1));
+    EXPECT_NE(at(image, options, 3, 0, 1), at(image, options, 0, 0, 1));
+    options.use_mask = false;
+    image = images_of(spectra, options);
+    EXPECT_EQ(at(image, options, 3, 0, 1), at(image, options, 0, 0, 1));
+}
+
+TEST(Map2dNorm, MaskedPixelsTakeNoPartInTheRange) {
+    ImageOptions options;
+    TestSpectra spectra;
+    spectra.flux = {1.0F, 2.0F, 3.0F, 1000.0F, -1000.0F};
+    spectra.mask = {0, 0, 0, 1, 1};
+    const auto image = images_of(spectra, options);
+    EXPECT_EQ(at(image, options, 0, 0, 0), 0);
+    EXPECT_EQ(at(image, options, 3, 0, 0), 127);
+    EXPECT_EQ(at(image, options, 6, 0, 0), 255);
+    EXPECT_EQ(at(image, options, 9, 0, 0), 0);
+    EXPECT_EQ(at(image, options, 12, 0, 0), 0);
+}
+
+TEST(Map2dNorm, Fault15NotFiniteFluxCountsAsMasked) {
+    for (const bool use_mask : {true, false}) {
+        ImageOptions options;
+        options.use_mask = use_mask;
+        TestSpectra spectra;
+        spectra.flux = {nan, 1.0F, infinity, 3.0F, -infinity};
+        const auto image = images_of(spectra, options);
+        for (const int x : {0, 3, 6, 12}) EXPECT_EQ(at(image, options, x, 0, 0), 0);
+        EXPECT_EQ(at(image, options, 9, 0, 0), 255);
+    }
+}
+
+TEST(Map2dNorm, Fault17ConstantFluxIsBlack) {
+    TestSpectra spectra;
+    spectra.flux.assign(4691, 12.5F);
+    const auto image = images_of(spectra, {});
+    EXPECT_EQ(std::count(image.begin(), image.end(), 0), 224 * 224 * 3);
+}
+
+TEST(Map2dNorm, InterpolationMasksSlotsNextToMaskedPixels) {
+    ImageOptions options;
+    options.image_size = 6;
+    options.block_size = 1;
+    options.interpolate = true;
+    TestSpectra spectra;
+    spectra.flux = {1.0F, 2.0F, 500.0F, 2.0F, 1.0F};
+    spectra.mask = {0, 0, 1, 0, 0};
+    spectra.wavelength = {0.0, 10.0, 20.0, 30.0, 35.0};  // slots lie one apart
+    const auto image = images_of(spectra, options);
+    for (int slot = 0; slot < 36; ++slot) {
+        const int red = at(image, options, slot % 6, slot / 6, 0);
+        if (slot <= 10) {
+            EXPECT_NEAR(red, 255 * slot / 10, 1) << slot;
+        } else if (slot <= 30) {
+            EXPECT_EQ(red, 0) << slot;
+        } else {
+            EXPECT_NEAR(red, 255 - 51 * (slot - 30), 1) << slot;
+        }
+    }
+}
+
+TEST(Map2dNorm, LengthsKeepPaddingOutOfTheImage) {
+    TestSpectra padded;
+    padded.count = 2;
+    padded.flux = {5.0F, 7.0F, 9.0F, -100.0F, 1.0F, 2.0F, 100.0F, nan};
+    padded.lengths = {3, 2};
+    const auto both = images_of(padded, {});
+    TestSpectra first;
+    first.flux = {5.0F, 7.0F, 9.0F};
+    TestSpectra second;
+    second.flux = {1.0F, 2.0F};
+    auto alone = images_of(first, {});
+    const auto rest = images_of(second, {});
+    alone.insert(alone.end(), rest.begin(), rest.end());
+    EXPECT_EQ(both, alone);
+}
+
+TEST(Map2d, EveryBlockSizeFillsTheImage) {
+    TestSpectra spectra;
+    spectra.flux.assign(60000, 1.0F);
+    spectra.flux[0] = 0.0F;
+    for (int block = 1; block <= 30; ++block) {
+        ImageOptions options;
+        options.image_size = 30;
+        options.block_size = block;
+        const auto image = images_of(spectra, options);
+        const int blocks = 30 / block;
+        const int filled = (blocks * blocks - 1) * block * block;
+        EXPECT_EQ(std::count(image.begin(), image.end(), 255), filled) << block;
+    }
+}
+
+}  // namespace
+}  // namespace balmer::render
