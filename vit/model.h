@@ -52,7 +52,9 @@ class Model : public nn::Module {
   protected:
     Model(const ModelConfig& config, const Context& context);
 
-    /// Called by a constructor when the backbone is registered.
+    /// The encoder blocks that the configuration asks for, "blocks.0", "blocks.1", ...
+    std::vector<const nn::TransformerBlock*> register_blocks();
+    /// Called by a constructor when its backbone is registered.
     void register_heads();
 
   private:
@@ -66,9 +68,14 @@ class Model : public nn::Module {
     std::vector<const HeadLayers*> head_layers_;
 };
 
+/// A model with neutral values (zeros; ones for the scales of LayerNorms), to be filled from a
+/// file. UsageError if `config` is not valid.
+std::unique_ptr<Model> build_model(const ModelConfig& config, const Context& context = {});
+
 /// A model with first values drawn from `seed`: weights and embeddings from a normal distribution
 /// of deviation 0.02 cut at two deviations, biases 0, LayerNorm scales 1. The same seed gives the
-/// same backbone whatever the heads. UsageError if `config` is not valid.
+/// same backbone whatever the heads. Embeddings of flux and wavelength (transformer-1d), whose
+/// inputs are few, are uniform within 1 / sqrt(inputs). UsageError if `config` is not valid.
 std::unique_ptr<Model> make_model(const ModelConfig& config, std::uint64_t seed,
                                   const Context& context = {});
 
