@@ -1,0 +1,102 @@
+#include "nn/layers.h"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "kernels/core/error.h"
+#include "tensor/ops.h"
+
+namespace balmer::nn {
+
+Linear::Linear(std::int64_t in, std::int64_t out, bool with_bias, const Context& context)
+    : weight(register_parameter("weight", Tensor::zeros({out, in}, DType::f32, context))),
+      bias(with_bias ? register_parameter("bias", Tensor::zeros({out}, DType::f32, context))
+                     : Tensor()) {}
+
+Tensor Linear::forward(const Tensor& x, const Tensor& residual) const {
+    return linear(x, weight, bias, residual);
+}
+
+LayerNorm::LayerNorm(std::int64_t width, double epsilon, const Context& context)
+    : weight(register_parameter("weight", Tensor::full({width}, 1.0, DType::f32, context))),
+      bias(register_parameter("bias", Tensor::zeros({width}, DType::f32, context))),
+      epsilon(epsilon) {}
+
+Tensor LayerNorm::forward(const Tensor& x) const {
+    return layer_norm(x, weight, bias, epsilon);
+}
+
+MultiHeadAttention::MultiHeadAttention(std::int64_t width, std::int64_t heads, bool qkv_bias,
+                                       const Context& context)
+    : heads(heads),
+      qkv(register_module("qkv", std::make_unique<Linear>(width, 3 * width, qkv_bias, context))),
+      projection(
+          register_module("projection", std::make_unique<Linear>(width, width, true, context))) {
+    if (heads <= 0 || width % heads != 0) {
+        throw UsageError("attention: " + std::to_string(heads) + " heads do not divide the width " +
+                         std::to_string(width));
+    }
+}
+
+Tensor MultiHeadAttention::forward(const Tensor& x, const Tensor& key_mask,
+                                   const Tensor& residual) const {
+    const std::int64_t B = x.size(0);
+    const std::int64_t T = x.size(1);
+    const std::int64_t D = x.size(2) / heads;
+    const Tensor packed = reshape(qkv.forward(x), {B, T, 3, heads, D});
+    const double scale = 1.0 / std::sqrt(static_cast<double>(D));
+    const Tensor context = packed_attention(packed, key_mask, scale);  // (B, T, H, D)
+    return projection.forward(reshape(context, x.shape()), residual);
+}
+
+Mlp::Mlp(std::int64_t width, std::int64_t hidden, const Context& context)
+    : fc1(register_module("fc1", std::make_unique<Linear>(width, hidden, true, context))),
+      fc2(register_module("fc2", std::make_unique<Linear>(hidden, width, true, context))) {}
+
+Tensor Mlp::forward(const Tensor& x, const Tensor& residual) const {
+    return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, residual);
+}
+
+TransformerBlock::TransformerBlock(const Options& options, const Context& context)
+    : norm1(register_module("norm1",
+                            std::make_unique<LayerNorm>(options.width, options.epsilon, context))),
+      attention(register_module("attention",
+                                std::make_unique<MultiHeadAttention>(options.width, options.heads,
+                                                                     options.qkv_bias, context))),
+      norm2(register_module("norm2",
+                            std::make_unique<LayerNorm>(options.width, options.epsilon, context))),
+      mlp(register_module("mlp", std::make_unique<Mlp>(options.width, options.mlp_width, context))),
+      drop_path_(options.drop_path) {}
+
+Tensor TransformerBlock::forward(const Tensor& x, const Tensor& key_mask,
+                                 const ForwardOptions& options) const {
+    if (!options.training || drop_path_ == 0.0) {
+        const Tensor attended = attention.forward(norm1.forward(x), key_mask, x);
+        return mlp.forward(norm2.forward(attended), attended);
+    }
+    if (options.random == nullptr) {
+        throw UsageError("drop path: training needs a source of random numbers");
+    }
+    Random& random = *options.random;
+    const Tensor attended =
+        x + drop_path(attention.forward(norm1.forward(x), key_mask), drop_path_, random);
+    return attended + drop_path(mlp.forward(norm2.forward(attended)), drop_path_, random);
+}
+
+Tensor drop_path(const Tensor& x, double probability, Random& random) {
+    if (!(probability >= 0.0 && probability < 1.0)) {
+        throw UsageError("drop path: expected a probability in [0, 1), got " +
+                         std::to_string(probability));
+    }
+    if (probability == 0.0) return x;
+    std::vector<float> kept(static_cast<std::size_t>(x.size(0)));
+    for (float& sample : kept) sample = random.uniform() < probability ? 0.0F : 1.0F;
+    Shape shape;
+    for (int i = 0; i < x.rank(); ++i) shape.push_back(i == 0 ? x.size(0) : 1);
+    // The mask is 0 or 1, exact in every dtype; the factor is applied in the kernel's precision.
+    const Tensor mask = cast(Tensor::from(kept, shape, x.context()), x.dtype());
+    return affine(x, 1.0 / (1.0 - probability)) * mask;
+}
+
+}  // namespace balmer::nn
