@@ -5,15 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "tensor/tensor.h"
+#include "nn/module.h"
 
 namespace balmer::train {
 
-/// A parameter under the name it has in the model.
-struct NamedTensor {
-    std::string name;
-    Tensor tensor;
-};
+/// A tensor under the name it has in a model or an optimiser's state.
+using NamedTensor = nn::Module::NamedParameter;
 
 struct AdamWOptions {
     double beta1 = 0.9;
