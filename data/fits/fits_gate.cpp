@@ -93,6 +93,12 @@ std::optional<std::int64_t> parse_ascii_form(FitsColumn& column) {
     return width;
 }
 
+/// True also where the file ends within the word: that is a truncated header, not a leftover.
+bool begins_extension(std::string_view rest) {
+    static constexpr std::string_view word = "XTENSION";
+    return !rest.empty() && word.starts_with(rest.substr(0, word.size()));
+}
+
 class Gate {
   public:
     Gate(const std::string& path, std::string_view file, const GateOptions& options)
@@ -132,7 +138,7 @@ std::vector<Hdu> Gate::walk(std::int64_t& end) const {
     require_fits();
     std::vector<Hdu> hdus;
     std::int64_t offset = 0;
-    while (offset == 0 || from(offset).starts_with("XTENSION")) {
+    while (offset == 0 || begins_extension(from(offset))) {
         const HduContext context{path_, static_cast<std::int64_t>(hdus.size())};
         if (context.index >= options_.hdu_limit) {
             context.fail(Status::bad_structure,
@@ -164,7 +170,7 @@ Hdu Gate::describe(const HduContext& context, const FitsHeader& header) const {
     if (hdu.is_table()) describe_columns_of(context, header, hdu);
     hdu.data_offset = header.data_offset();
     hdu.data_bytes = data_bytes(context, header, hdu);
-    const std::int64_t available = std::max<std::int64_t>(size() - hdu.data_offset, 0);
+    const std::int64_t available = size() - hdu.data_offset;
     if (hdu.data_bytes > available) {
         context.fail(Status::truncated, fmt::format("the data need {} bytes, the file has {} left",
                                                     hdu.data_bytes, available));
@@ -303,7 +309,7 @@ GatedFits check_fits(const std::string& path, std::vector<char> bytes, const Gat
     result.trailing_bytes =
         std::max<std::int64_t>(static_cast<std::int64_t>(bytes.size()) - end, 0);
     // CFITSIO reads whole blocks: a last block that is not full is completed.
-    bytes.resize(static_cast<std::size_t>(end), result.hdus.back().data_bytes == 0 ? ' ' : '\0');
+    bytes.resize(static_cast<std::size_t>(end), '\0');
     result.bytes = std::move(bytes);
     return result;
 }

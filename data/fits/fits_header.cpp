@@ -59,6 +59,11 @@ FitsHeader::FitsHeader(const HduContext& context, std::string_view file, std::in
         const std::string_view card = card_at(file, position);
         if (is_end_card(card)) {
             data_offset_ = offset + *round_up_to_block(position + fits_card_bytes - offset);
+            if (data_offset_ > size) {
+                context_.fail(Status::truncated,
+                              fmt::format("the file ends at byte {}, within a header of {}", size,
+                                          data_offset_ - offset));
+            }
             break;
         }
         keep(card_keyword(card), card);

@@ -139,10 +139,10 @@ Labels read_labels(const Source& source) {
     return labels;
 }
 
-/// One value a pixel, not an array in each row.
+/// One value a pixel, not an array in each row (a string is refused when it is read).
 void require_scalar(const FitsFile& file, const Hdu& hdu, const char* name) {
     const FitsColumn* const column = hdu.column(name);
-    if (column == nullptr || column->repeat == 1) return;
+    if (column == nullptr || column->repeat == 1 || column->type == 'A') return;
     throw SpectrumError(file.path(), Status::missing_column,
                         fmt::format("HDU {}: column '{}' has format {}, one number a row is "
                                     "needed; columns found: {}",
