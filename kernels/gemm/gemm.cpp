@@ -7,6 +7,9 @@ namespace balmer::kernels {
 namespace {
 
 const Choice<GemmArguments> choices[] = {
+#ifdef BALMER_HAS_ONEDNN
+    {"onednn", accepts_onednn, gemm_onednn},
+#endif
     {"eigen", accepts_cpu<GemmArguments>, gemm_eigen},
     {"plain", accepts_cpu<GemmArguments>, gemm_plain},
 };
