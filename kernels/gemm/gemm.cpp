@@ -7,6 +7,9 @@ namespace balmer::kernels {
 namespace {
 
 const Choice<GemmArguments> choices[] = {
+#ifdef BALMER_HAS_ONEDNN
+    {"onednn", accepts_onednn, gemm_onednn},
+#endif
     {"eigen", accepts_cpu<GemmArguments>, gemm_eigen},
     {"plain", accepts_cpu<GemmArguments>, gemm_plain},
 };
@@ -34,10 +37,12 @@ void check_dtypes(const GemmSpec& spec) {
         throw DTypeError("gemm: input must be f32, f64 or bf16, got " +
                          std::string(name_of(spec.input)));
     }
-    if (spec.output != spec.input && spec.output != statistics_dtype(spec.input)) {
-        throw DTypeError("gemm: output of a product of " + std::string(name_of(spec.input)) +
-                         " must be " + std::string(name_of(spec.input)) + " or " +
-                         std::string(name_of(statistics_dtype(spec.input))) + ", got " +
+    const DType statistics = statistics_dtype(spec.input);
+    if (spec.output != spec.input && spec.output != statistics) {
+        const std::string own(name_of(spec.input));
+        const std::string other = " or " + std::string(name_of(statistics));
+        throw DTypeError("gemm: output of a product of " + own + " must be " + own +
+                         (spec.input == statistics ? "" : other) + ", got " +
                          std::string(name_of(spec.output)));
     }
 }

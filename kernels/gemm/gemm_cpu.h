@@ -13,6 +13,11 @@ void gemm_plain(const Context& context, const GemmArguments& arguments);
 /// f32 and f64, and bf16 by converting blocks to f32.
 void gemm_eigen(const Context& context, const GemmArguments& arguments);
 
+#ifdef BALMER_HAS_ONEDNN
+std::string accepts_onednn(const Context& context, const GemmArguments& arguments);
+void gemm_onednn(const Context& context, const GemmArguments& arguments);
+#endif
+
 /// Applies alpha, beta C and the epilogue to `row`, the sums of row `row_index` of one product of
 /// the batch, and stores D (and auxiliary). `row` is overwritten.
 void finish_row(const GemmArguments& arguments, std::int64_t batch_index, std::int64_t row_index,

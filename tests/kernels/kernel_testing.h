@@ -1,0 +1,299 @@
+#pragma once
+// What the kernel tests share: operands in guarded memory, the ways to run an operation, and
+// comparisons that say how to rerun the one case.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/core/random.h"
+#include "kernels/core/view.h"
+
+namespace balmer::kernels::testing {
+
+inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// The distance from 1 to the next number: relative rounding errors are half of it.
+inline double ulp_of(DType dtype) {
+    if (dtype == DType::f64) return 0x1p-52;
+    return dtype == DType::bf16 ? 0x1p-7 : 0x1p-23;
+}
+
+/// How an operand lies in memory.
+enum class Layout : std::uint8_t {
+    contiguous,
+    padded,      ///< unused elements after every row and every matrix
+    transposed,  ///< the last two dimensions change places
+    reversed,    ///< all dimensions in the opposite order
+    spread       ///< every other element
+};
+
+inline Strides strides_of(const Shape& shape, Layout layout) {
+    Strides strides = contiguous_strides(shape);
+    const int rank = shape.rank();
+    if (layout == Layout::padded) {
+        std::int64_t step = 1;
+        for (int i = rank - 1; i >= 0; --i) {
+            strides[i] = step;
+            step = step * shape[i] + 3;
+        }
+    } else if (layout == Layout::transposed && rank >= 2) {
+        strides[-2] = 1;
+        strides[-1] = shape[-2];
+    } else if (layout == Layout::reversed) {
+        std::int64_t step = 1;
+        for (int i = 0; i < rank; ++i) {
+            strides[i] = step;
+            step *= shape[i];
+        }
+    } else if (layout == Layout::spread) {
+        for (int i = 0; i < rank; ++i) strides[i] *= 2;
+    }
+    return strides;
+}
+
+/// An operand whose memory is surrounded, and interleaved where the layout leaves room, by bytes
+/// that an operation must not touch. Only aligned to its element.
+class Operand {
+  public:
+    Operand() = default;
+    Operand(DType dtype, const Shape& shape, Layout layout = Layout::contiguous)
+        : shape_(shape), strides_(strides_of(shape, layout)), dtype_(dtype) {
+        std::int64_t last = 0;
+        for (int i = 0; i < shape.rank(); ++i) last += (shape[i] - 1) * strides_[i];
+        span_ = shape.numel() == 0 ? 0 : last + 1;
+        bytes_.assign(guard * 2 + size_of(dtype) * (span_ + 1), pattern);
+        is_own_.assign(span_, false);
+        for_each([this](std::int64_t, std::int64_t offset) { is_own_[offset] = true; });
+        poison();
+    }
+
+    View view(const Context& context = {}) const {
+        View result(data(), dtype_, shape_, context.device);
+        result.strides = strides_;
+        return result;
+    }
+    explicit operator bool() const { return !bytes_.empty(); }
+    DType dtype() const { return dtype_; }
+    const Shape& shape() const { return shape_; }
+    std::int64_t numel() const { return bytes_.empty() ? 0 : shape_.numel(); }
+    std::uint8_t* data() const {
+        return const_cast<std::uint8_t*>(bytes_.data()) + guard + size_of(dtype_);
+    }
+
+    /// Fills the elements with NaN (all bits of integers): what an operation forgets to write
+    /// shows.
+    void poison() {
+        for_each([this](std::int64_t, std::int64_t offset) {
+            std::memset(data() + offset * size_of(dtype_), 0xFF, size_of(dtype_));
+        });
+    }
+
+    Operand& set(const std::vector<double>& values) {
+        for_each([&](std::int64_t i, std::int64_t offset) { put(offset, values.at(i)); });
+        return *this;
+    }
+
+    Operand& randomise(Random& random, double deviation = 1.0, double mean = 0.0) {
+        for_each([&](std::int64_t, std::int64_t offset) {
+            put(offset, mean + deviation * random.normal());
+        });
+        return *this;
+    }
+
+    /// The elements in row-major order.
+    std::vector<double> values() const {
+        std::vector<double> result(numel());
+        for_each([&](std::int64_t i, std::int64_t offset) { result[i] = get(offset); });
+        return result;
+    }
+
+    /// True if every byte outside the elements is as it was.
+    bool guards_are_intact() const {
+        for (std::size_t i = 0; i < bytes_.size(); ++i) {
+            const auto at =
+                static_cast<std::int64_t>(i) - static_cast<std::int64_t>(guard + size_of(dtype_));
+            const auto element = at / static_cast<std::int64_t>(size_of(dtype_));
+            if (at >= 0 && element < span_ && is_own_[element]) continue;
+            if (bytes_[i] != pattern) return false;
+        }
+        return true;
+    }
+
+  private:
+    static constexpr std::size_t guard = 256;
+    static constexpr std::uint8_t pattern = 0xA5;
+
+    void for_each(const std::function<void(std::int64_t, std::int64_t)>& body) const {
+        for (std::int64_t i = 0; i < numel(); ++i) {
+            std::int64_t rest = i;
+            std::int64_t offset = 0;
+            for (int d = shape_.rank() - 1; d >= 0; --d) {
+                offset += rest % shape_[d] * strides_[d];
+                rest /= shape_[d];
+            }
+            body(i, offset);
+        }
+    }
+
+    void put(std::int64_t offset, double value) {
+        dispatch_all(dtype_, [&](auto tag) {
+            using T = typename decltype(tag)::type;
+            const T element = static_cast<T>(value);
+            std::memcpy(data() + offset * sizeof(T), &element, sizeof(T));
+        });
+    }
+
+    double get(std::int64_t offset) const {
+        return dispatch_all(dtype_, [&](auto tag) {
+            using T = typename decltype(tag)::type;
+            T element;
+            std::memcpy(&element, data() + offset * sizeof(T), sizeof(T));
+            return static_cast<double>(element);
+        });
+    }
+
+    Shape shape_;
+    Strides strides_;
+    DType dtype_ = DType::f32;
+    std::int64_t span_ = 0;
+    std::vector<std::uint8_t> bytes_;
+    std::vector<bool> is_own_;
+};
+
+/// A device and the implementation forced on it.
+struct Way {
+    std::string choice;
+    Context context;
+};
+
+/// Every device this build and machine can test, with each of the named implementations. Names are
+/// in the order of the choice table; "plain" is the last.
+inline std::vector<Way> ways_of(const std::vector<std::string>& choices) {
+    std::vector<Way> ways;
+    for (const auto& choice : choices) ways.push_back({choice, {}});
+    return ways;
+}
+
+/// Sets an environment variable while it lives.
+class ScopedVariable {
+  public:
+    ScopedVariable(const char* name, const std::string& value) : name_(name) {
+        if (const char* before = std::getenv(name)) before_ = before;
+        setenv(name, value.c_str(), 1);
+    }
+    ~ScopedVariable() {
+        if (before_) {
+            setenv(name_, before_->c_str(), 1);
+        } else {
+            unsetenv(name_);
+        }
+    }
+    ScopedVariable(const ScopedVariable&) = delete;
+    ScopedVariable& operator=(const ScopedVariable&) = delete;
+
+  private:
+    const char* name_;
+    std::optional<std::string> before_;
+};
+
+/// Runs `body` with the way's implementation forced for `operation`; false if that implementation
+/// declines the arguments or is not part of this build. "plain" may do neither.
+inline bool run_way(const Way& way, const std::string& operation,
+                    const std::function<void(const Context&)>& body) {
+    const ScopedVariable forced("BALMER_CHOICE", operation + "=" + way.choice);
+    try {
+        body(way.context);
+        return true;
+    } catch (const Error& error) {
+        const std::string message = error.what();
+        const bool declines = message.find("no implementation") != std::string::npos;
+        if (!declines || way.choice == "plain") throw;
+        return false;
+    }
+}
+
+/// "; rerun: BALMER_CHOICE=gemm=eigen kernels_test --gtest_filter=...".
+inline std::string rerun(const Way& way, const std::string& operation) {
+    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
+    return "\nrerun: BALMER_CHOICE=" + operation + "=" + way.choice +
+           " kernels_test --gtest_filter=" + info->test_suite_name() + "." + info->name();
+}
+
+/// The largest absolute value among the finite ones.
+inline double scale_of(const std::vector<double>& values) {
+    double scale = 0.0;
+    for (const double value : values) {
+        if (std::isfinite(value)) scale = std::max(scale, std::abs(value));
+    }
+    return scale;
+}
+
+/// The largest absolute difference, infinite where one side alone is NaN or infinite.
+inline double error_of(const std::vector<double>& actual, const std::vector<double>& expected) {
+    double error = 0.0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        const double a = actual[i];
+        const double e = expected[i];
+        if (a == e || (std::isnan(a) && std::isnan(e))) continue;
+        const double difference = std::abs(a - e);
+        error = std::max(error, std::isnan(difference) ? infinity : difference);
+    }
+    return error;
+}
+
+/// Every |actual - expected| <= tolerance[i] (one tolerance for all if it has one element). NaN
+/// equals NaN, infinity itself.
+inline void expect_close(const std::vector<double>& actual, const std::vector<double>& expected,
+                         const std::vector<double>& tolerance, const std::string& what) {
+    ASSERT_EQ(actual.size(), expected.size()) << what;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        const double a = actual[i];
+        const double e = expected[i];
+        if (a == e || (std::isnan(a) && std::isnan(e))) continue;
+        const double allowed = tolerance.size() == 1 ? tolerance[0] : tolerance[i];
+        if (std::abs(a - e) <= allowed) continue;
+        ADD_FAILURE() << what << ": element " << i << " is " << a << ", expected " << e
+                      << " within " << allowed;
+        return;
+    }
+}
+
+inline void expect_close(const std::vector<double>& actual, const std::vector<double>& expected,
+                         double tolerance, const std::string& what) {
+    expect_close(actual, expected, std::vector<double>{tolerance}, what);
+}
+
+/// The rule for low precision (after flash-attention's tests): a fast implementation may be at most
+/// twice as far from the f64 result as the plain one of the same precision, plus 4 ulp of the
+/// output's scale.
+inline double low_precision_tolerance(const std::vector<double>& plain,
+                                      const std::vector<double>& expected, DType dtype) {
+    return 2.0 * error_of(plain, expected) + 4.0 * ulp_of(dtype) * scale_of(expected);
+}
+
+/// Asserts that `call` throws E with exactly this message.
+template <class E>
+void expect_error(const std::function<void()>& call, const std::string& message) {
+    try {
+        call();
+    } catch (const E& error) {
+        EXPECT_EQ(std::string(error.what()), message);
+        return;
+    } catch (const std::exception& error) {
+        ADD_FAILURE() << "another exception: " << error.what();
+        return;
+    }
+    ADD_FAILURE() << "no exception; expected: " << message;
+}
+
+}  // namespace balmer::kernels::testing
