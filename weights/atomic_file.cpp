@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <ctime>
@@ -111,19 +110,17 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::open_temporary() {
-    static std::atomic<unsigned> count{0};
     const std::string folder = folder_of(path_);
     const std::string name = std::filesystem::path(path_).filename().string();
-    for (;;) {
-        temporary_ =
-            fmt::format("{}/.{}{}{}-{}", folder, name, temporary_mark, ::getpid(), count++);
+    for (int number = 0;; ++number) {
+        temporary_ = fmt::format("{}/.{}{}{}-{}", folder, name, temporary_mark, ::getpid(), number);
         descriptor_ =
             ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-        if (descriptor_ < 0 && errno == EEXIST) continue;  // left by an earlier process of this id
+        if (descriptor_ < 0 && errno == EEXIST) continue;  // another thread's, or left behind
         if (descriptor_ < 0) fail("cannot create a temporary file in its folder", errno);
         // A file system without locks leaves the file unlocked, and there no one gets a lock to
         // call it stale.
-        ::flock(descriptor_, LOCK_EX);
+        while (::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) continue;
         struct stat status {};
         if (::fstat(descriptor_, &status) != 0) fail("cannot stat the temporary file", errno);
         if (status.st_nlink > 0) return;

@@ -102,6 +102,11 @@ void expect_strict_json(const std::string& path, std::string_view what, std::str
     if (invalid != std::string_view::npos) {
         throw FormatError(path, fmt::format("{} is not UTF-8 (byte {})", what, invalid + 1));
     }
+    // The parser takes a NUL byte for the end of its input.
+    const std::size_t nul = text.find('\0');
+    if (nul != std::string_view::npos) {
+        throw FormatError(path, fmt::format("{} is not JSON (error at byte {})", what, nul + 1));
+    }
     StrictHandler handler(path, what);
     json::sax_parse(text.begin(), text.end(), &handler);
 }

@@ -149,6 +149,7 @@ TEST(SafetensorsHeader, Fault34RejectsAHeaderThatIsNotJson) {
     EXPECT_EQ(refusal("{}{}"), "f: header is not JSON (error at byte 3)");
     EXPECT_EQ(refusal("{'a':1}"), "f: header is not JSON (error at byte 2)");
     EXPECT_EQ(refusal(std::string(16, '\0')), "f: header is not JSON (error at byte 1)");
+    EXPECT_EQ(refusal(std::string("{}\0\0", 4)), "f: header is not JSON (error at byte 3)");
     EXPECT_EQ(refusal(""), "f: header is not JSON (error at byte 1)");
 }
 
