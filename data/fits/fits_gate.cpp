@@ -207,9 +207,10 @@ void Gate::describe_columns_of(const HduContext& context, const FitsHeader& head
         const bool binary = hdu.kind == HduKind::binary_table;
         const auto width = binary ? parse_binary_form(column) : parse_ascii_form(column);
         // An ASCII column starts where TBCOL says (1 = first character).
-        const std::int64_t first =
-            binary ? row_bytes : header.integer(fmt::format("TBCOL{}", field)) - 1;
-        const auto last = width && first >= 0 ? checked_sum(first, *width) : std::nullopt;
+        const std::optional<std::int64_t> first =
+            binary ? row_bytes : checked_sum(-1, header.integer(fmt::format("TBCOL{}", field)));
+        const auto last =
+            width && first && *first >= 0 ? checked_sum(*first, *width) : std::nullopt;
         if (!last) {
             context.fail(Status::bad_structure,
                          fmt::format("{} = '{}' is no column that can be", form_keyword,
@@ -238,6 +239,10 @@ std::int64_t Gate::data_bytes(const HduContext& context, const FitsHeader& heade
     const std::int64_t gcount = header.integer_or("GCOUNT", 1);
     const bool random_groups =
         !hdu.axes.empty() && hdu.axes[0] == 0 && hdu.index == 0 && header.is_set("GROUPS");
+    // Another GCOUNT would free NAXISn from the size of the file.
+    if (gcount != 1 && !random_groups && hdu.kind != HduKind::other) {
+        context.fail(Status::bad_structure, fmt::format("GCOUNT = {}, not 1", gcount));
+    }
     std::optional<std::int64_t> total = hdu.axes.empty() ? 0 : 1;
     for (std::size_t axis = random_groups ? 1 : 0; axis < hdu.axes.size() && total; ++axis) {
         total = checked_product(*total, hdu.axes[axis]);

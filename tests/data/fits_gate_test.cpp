@@ -50,7 +50,7 @@ TEST(FitsGate, ListsHdusAxesAndColumns) {
     EXPECT_EQ(describe_columns(coadd), "flux, loglam, ivar, and_mask");
 }
 
-TEST(FitsGate, AcceptsAsciiTables) {
+TEST(FitsGate, AcceptsAsciiTablesButNotColumnsOutsideTheRow) {
     const std::string table =
         header({text_card("XTENSION", "TABLE"), card("BITPIX", 8), card("NAXIS", 2),
                 card("NAXIS1", 12), card("NAXIS2", 2), card("PCOUNT", 0), card("GCOUNT", 1),
@@ -60,6 +60,11 @@ TEST(FitsGate, AcceptsAsciiTables) {
     const auto gated = check_fits("ascii.fits", as_bytes(primary() + table));
     EXPECT_EQ(gated.hdus[1].kind, HduKind::ascii_table);
     EXPECT_EQ(gated.hdus[1].columns[0].repeat, 5);
+    for (const char* start : {"0", "8", "9223372036854775807", "-9223372036854775808"}) {
+        const auto refusal =
+            refusal_of(with_card(primary() + table, "TBCOL2", card("TBCOL2", start)));
+        EXPECT_EQ(refusal.status, Status::bad_structure) << start;
+    }
 }
 
 TEST(FitsGate, Fault01RefusesMissingEmptyHtmlAndGarbage) {
@@ -153,6 +158,11 @@ TEST(FitsGate, Fault04RefusesRowCountsThatCannotBe) {
         refusal_of(with_table_card("NAXIS2", card("NAXIS2", "18446744073709551616")));
     EXPECT_EQ(beyond.status, Status::bad_structure);
     EXPECT_TRUE(beyond.mentions("no 64-bit integer")) << beyond;
+    std::string no_group = with_table_card("GCOUNT", card("GCOUNT", 0));
+    no_group = with_card(no_group, "NAXIS2", card("NAXIS2", "1000000000000000"));
+    const auto hidden = refusal_of(no_group);
+    EXPECT_EQ(hidden.status, Status::bad_structure);
+    EXPECT_TRUE(hidden.mentions("GCOUNT = 0")) << hidden;
     const auto more = refusal_of(with_table_card("NAXIS2", card("NAXIS2", 100000)));
     EXPECT_EQ(more.status, Status::truncated);
     EXPECT_TRUE(more.mentions("1600000 bytes")) << more;
