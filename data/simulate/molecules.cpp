@@ -1,0 +1,189 @@
+#include "data/simulate/molecules.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace balmer::data::simulation {
+namespace {
+
+enum class Molecule : std::uint8_t { TiO, VO, CaH, MgH, CH, CN, C2, CaOH };
+constexpr int molecule_count = 8;
+
+/// A band: the head (air, A), the e-folding length of the tail (A, negative: to the blue), and the
+/// peak absorption (cm2 a molecule, smeared over the band's lines). Heads after Gray & Corbally
+/// 2009, "Stellar Spectral Classification", and Pearse & Gaydon 1976; strengths are effective ones.
+struct Band {
+    Molecule molecule;
+    double head;
+    double tail;
+    double strength;
+};
+
+constexpr Band bands[] = {
+    {Molecule::TiO, 4421.0, 35.0, 0.028}, {Molecule::TiO, 4584.0, 45.0, 0.056},
+    {Molecule::TiO, 4761.0, 60.0, 0.096}, {Molecule::TiO, 4804.0, 40.0, 0.04},
+    {Molecule::TiO, 4954.5, 65.0, 0.176}, {Molecule::TiO, 4999.0, 40.0, 0.048},
+    {Molecule::TiO, 5167.0, 80.0, 0.184}, {Molecule::TiO, 5240.0, 40.0, 0.032},
+    {Molecule::TiO, 5448.0, 70.0, 0.12},  {Molecule::TiO, 5497.0, 40.0, 0.04},
+    {Molecule::TiO, 5597.0, 35.0, 0.04},  {Molecule::TiO, 5629.0, 35.0, 0.032},
+    {Molecule::TiO, 5759.0, 70.0, 0.072}, {Molecule::TiO, 5810.0, 35.0, 0.048},
+    {Molecule::TiO, 5847.0, 60.0, 0.112}, {Molecule::TiO, 5955.0, 45.0, 0.048},
+    {Molecule::TiO, 6158.0, 50.0, 0.144}, {Molecule::TiO, 6187.0, 60.0, 0.096},
+    {Molecule::TiO, 6215.0, 60.0, 0.064}, {Molecule::TiO, 6358.0, 50.0, 0.024},
+    {Molecule::TiO, 6569.0, 40.0, 0.028}, {Molecule::TiO, 6629.0, 30.0, 0.032},
+    {Molecule::TiO, 6651.0, 40.0, 0.096}, {Molecule::TiO, 6681.0, 45.0, 0.096},
+    {Molecule::TiO, 6714.0, 90.0, 0.096}, {Molecule::TiO, 6815.0, 60.0, 0.032},
+    {Molecule::TiO, 7054.0, 50.0, 0.16},  {Molecule::TiO, 7087.0, 50.0, 0.144},
+    {Molecule::TiO, 7125.0, 90.0, 0.144}, {Molecule::TiO, 7197.0, 60.0, 0.04},
+    {Molecule::TiO, 7589.0, 50.0, 0.064}, {Molecule::TiO, 7628.0, 50.0, 0.056},
+    {Molecule::TiO, 7666.0, 80.0, 0.064}, {Molecule::TiO, 7743.0, 60.0, 0.024},
+    {Molecule::TiO, 7820.0, 60.0, 0.024}, {Molecule::TiO, 8206.0, 60.0, 0.028},
+    {Molecule::TiO, 8250.0, 70.0, 0.024}, {Molecule::TiO, 8302.0, 50.0, 0.02},
+    {Molecule::TiO, 8432.0, 60.0, 0.128}, {Molecule::TiO, 8513.0, 60.0, 0.032},
+    {Molecule::TiO, 8569.0, 50.0, 0.024}, {Molecule::TiO, 8859.0, 70.0, 0.112},
+    {Molecule::TiO, 8937.0, 60.0, 0.04},  {Molecule::TiO, 9209.0, 90.0, 0.064},
+    {Molecule::TiO, 9728.0, 90.0, 0.032}, {Molecule::VO, 5736.0, 60.0, 0.4},
+    {Molecule::VO, 7334.0, 70.0, 0.5},    {Molecule::VO, 7393.0, 80.0, 0.5},
+    {Molecule::VO, 7851.0, 60.0, 0.45},   {Molecule::VO, 7896.0, 60.0, 0.45},
+    {Molecule::VO, 7939.0, 70.0, 0.4},    {Molecule::VO, 8521.0, 60.0, 0.3},
+    {Molecule::VO, 8605.0, 60.0, 0.3},    {Molecule::VO, 9540.0, 120.0, 0.3},
+    {Molecule::CaH, 6382.0, 35.0, 0.105}, {Molecule::CaH, 6750.0, 60.0, 0.09},
+    {Molecule::CaH, 6830.0, 60.0, 0.15},  {Molecule::CaH, 6903.0, 30.0, 0.18},
+    {Molecule::CaH, 6946.0, 40.0, 0.21},  {Molecule::CaOH, 5530.0, 35.0, 1.0},
+    {Molecule::CaOH, 6230.0, 25.0, 0.4},  {Molecule::MgH, 5211.0, -80.0, 0.11},
+    {Molecule::MgH, 4845.0, -60.0, 0.03}, {Molecule::MgH, 5567.0, -60.0, 0.03},
+    {Molecule::CH, 4314.5, -16.0, 0.088}, {Molecule::CH, 4303.0, -12.0, 0.048},
+    {Molecule::CH, 4324.0, -10.0, 0.04},  {Molecule::CH, 3890.0, -15.0, 0.04},
+    {Molecule::CN, 3883.4, -32.0, 0.8},   {Molecule::CN, 3871.0, -22.0, 0.4},
+    {Molecule::CN, 3590.0, -30.0, 0.6},   {Molecule::CN, 4216.0, -38.0, 0.2},
+    {Molecule::CN, 4197.0, -25.0, 0.12},  {Molecule::CN, 4606.0, -35.0, 0.024},
+    {Molecule::CN, 6926.0, 70.0, 0.024},  {Molecule::CN, 7088.0, 70.0, 0.03},
+    {Molecule::CN, 7259.0, 70.0, 0.03},   {Molecule::CN, 7876.0, 90.0, 0.044},
+    {Molecule::CN, 8067.0, 90.0, 0.05},   {Molecule::CN, 8270.0, 90.0, 0.04},
+    {Molecule::CN, 9141.0, 130.0, 0.09},  {Molecule::CN, 9393.0, 130.0, 0.08},
+    {Molecule::C2, 4382.0, -30.0, 0.6},   {Molecule::C2, 4737.0, -45.0, 2.2},
+    {Molecule::C2, 4715.0, -40.0, 1.0},   {Molecule::C2, 5165.2, -50.0, 3.0},
+    {Molecule::C2, 5129.0, -45.0, 1.2},   {Molecule::C2, 5635.5, -55.0, 1.8},
+    {Molecule::C2, 5585.0, -45.0, 1.0},   {Molecule::C2, 6191.0, -45.0, 0.5},
+    {Molecule::C2, 6122.0, -45.0, 0.4},
+};
+
+/// Dissociation energy (eV, Huber & Herzberg 1979) and log10 of the partition part of
+/// N(A) N(B) / N(AB) at 3000 K, cm-3.
+struct MoleculeData {
+    Element first, second;
+    double dissociation;
+    double log_constant;
+};
+constexpr MoleculeData molecules[molecule_count] = {
+    {Element::Ti, Element::O, 6.87, 23.3}, {Element::V, Element::O, 6.44, 23.3},
+    {Element::Ca, Element::H, 1.70, 22.2}, {Element::Mg, Element::H, 1.34, 22.2},
+    {Element::C, Element::H, 3.47, 22.7},  {Element::C, Element::N, 7.72, 23.6},
+    {Element::C, Element::C, 6.21, 23.6},  {Element::Ca, Element::O, 4.9, 23.2},
+};
+
+double equilibrium(double temperature, double dissociation, double log_constant) {
+    return std::pow(10.0, log_constant + 0.5 * std::log10(temperature / 3000.0) -
+                              5040.0 * dissociation / temperature);
+}
+
+/// Free atoms of one kind when `partner` and it form a molecule with constant `k`:
+/// a + a b / k = total, b + a b / k = partner.
+double free_atoms(double total, double partner, double k) {
+    const double b = k + partner - total;
+    const double root = std::sqrt(b * b + 4.0 * k * total);
+    // The form without cancellation.
+    return b > 0.0 ? 2.0 * k * total / (root + b) : 0.5 * (root - b);
+}
+
+std::array<double, molecule_count> molecular_densities(const Atmosphere& atmosphere,
+                                                       const Layer& layer) {
+    const double t = layer.temperature;
+    const double carbon = atmosphere.density(layer, Element::C, 0);
+    const double oxygen = atmosphere.density(layer, Element::O, 0);
+    const double nitrogen = atmosphere.density(layer, Element::N, 0);
+    // CO binds what there is less of, carbon or oxygen; N2 most of the nitrogen.
+    const double co = equilibrium(t, 11.09, 23.4);
+    const double free_carbon = free_atoms(carbon, oxygen, co);
+    const double free_oxygen = free_atoms(oxygen, carbon, co);
+    const double n2 = equilibrium(t, 9.76, 23.3);
+    const double free_nitrogen = 0.25 * n2 * (std::sqrt(1.0 + 8.0 * nitrogen / n2) - 1.0);
+    const auto atoms = [&](Element element) {
+        switch (element) {
+            case Element::C:
+                return free_carbon;
+            case Element::O:
+                return free_oxygen;
+            case Element::N:
+                return n2 > 1e4 * nitrogen ? nitrogen : free_nitrogen;
+            case Element::H:
+                return layer.neutral_hydrogen;
+            default:
+                return atmosphere.density(layer, element, 0);
+        }
+    };
+    std::array<double, molecule_count> result{};
+    for (std::size_t i = 0; i < molecule_count; ++i) {
+        const MoleculeData& m = molecules[i];
+        const double k = equilibrium(t, m.dissociation, m.log_constant);
+        const double a = atoms(m.first);
+        const double b = atoms(m.second);
+        // Metals are the scarce partner and can be used up.
+        result[i] = a * b / (k + std::max(a, b));
+    }
+    // CaOH follows CaO's stand-in through water-like oxygen and hydrogen: keep it in cool stars.
+    return result;
+}
+
+}  // namespace
+
+void add_molecular_opacity(const Atmosphere& atmosphere, const LogGrid& grid,
+                           std::vector<float>& opacity) {
+    constexpr double unit = 1e-17;  // cm2
+    const auto& layers = atmosphere.layers();
+    const auto depth = static_cast<std::int64_t>(layers.size());
+    if (atmosphere.parameters().teff > 8500.0) return;
+    std::vector<std::array<double, molecule_count>> densities;
+    for (const Layer& layer : layers) densities.push_back(molecular_densities(atmosphere, layer));
+    for (const Band& band : bands) {
+        const auto kind = static_cast<std::size_t>(band.molecule);
+        // A band that stays transparent at tau = 0.3 of the continuum is skipped.
+        const Layer& middle = layers[18];
+        if (densities[18][kind] * unit * band.strength < 1e-3 * middle.opacity &&
+            densities[8][kind] * unit * band.strength < 1e-2 * layers[8].opacity)
+            continue;
+        const double head = air_to_vacuum(band.head);
+        const double length = std::abs(band.tail);
+        const double direction = band.tail > 0.0 ? 1.0 : -1.0;
+        const double far = head + direction * 5.0 * length;
+        const auto begin =
+            static_cast<std::int64_t>(std::floor(grid.position(std::min(head, far))));
+        const auto end = static_cast<std::int64_t>(std::ceil(grid.position(std::max(head, far))));
+        for (std::int64_t i = std::max<std::int64_t>(begin, 0); i < std::min(end, grid.size); ++i) {
+            const double distance = direction * (grid.wavelength(i) - head) / length;
+            if (distance < 0.0) continue;
+            // Individual rotational lines leave a ripple inside a band.
+            const double profile = std::exp(-distance) * unit * band.strength;
+            float* row = opacity.data() + i * depth;
+            for (std::int64_t l = 0; l < depth; ++l)
+                row[l] +=
+                    static_cast<float>(profile * densities[static_cast<std::size_t>(l)][kind]);
+        }
+    }
+    // Unresolved lines of the iron group: they rise to the blue and make the 4000 A break.
+    for (std::int64_t i = 0; i < grid.size; ++i) {
+        const double wavelength = grid.wavelength(i);
+        if (wavelength > 6500.0) break;
+        const double blue = 2.0e-20 * std::exp(-(wavelength - 4000.0) / 420.0);
+        float* row = opacity.data() + i * depth;
+        for (std::int64_t l = 0; l < depth; ++l) {
+            const Layer& layer = layers[static_cast<std::size_t>(l)];
+            const double excited = std::exp(-1.2 * 11604.5 / layer.temperature) * 8.0;
+            row[l] += static_cast<float>(atmosphere.density(layer, Element::Fe, 0) * blue *
+                                         excited * 0.6);
+        }
+    }
+}
+
+}  // namespace balmer::data::simulation
