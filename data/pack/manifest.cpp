@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -53,9 +52,9 @@ json to_json(const Manifest& manifest) {
     json labels;
     for (int i = 0; i < split_count; ++i) {
         const char* split = name_of(static_cast<Split>(i));
-        split_counts[split] = manifest.split_counts[i];
+        split_counts[split] = manifest.summary.split_counts[i];
         labels[split] = json::object();
-        for (const auto& [name, statistics] : manifest.labels[i]) {
+        for (const auto& [name, statistics] : manifest.summary.labels[i]) {
             labels[split][name] = to_json(statistics);
         }
     }
@@ -68,8 +67,8 @@ json to_json(const Manifest& manifest) {
             {"surveys", manifest.surveys},
             {"classes", manifest.classes},
             {"subclasses", manifest.subclasses},
-            {"survey_counts", manifest.survey_counts},
-            {"class_counts", manifest.class_counts},
+            {"survey_counts", manifest.summary.survey_counts},
+            {"class_counts", manifest.summary.class_counts},
             {"split_counts", split_counts},
             {"labels", labels},
             {"split",
@@ -98,13 +97,13 @@ Manifest from_json(const json& value) {
     value.at("surveys").get_to(manifest.surveys);
     value.at("classes").get_to(manifest.classes);
     value.at("subclasses").get_to(manifest.subclasses);
-    value.at("survey_counts").get_to(manifest.survey_counts);
-    value.at("class_counts").get_to(manifest.class_counts);
+    value.at("survey_counts").get_to(manifest.summary.survey_counts);
+    value.at("class_counts").get_to(manifest.summary.class_counts);
     for (int i = 0; i < split_count; ++i) {
         const char* split = name_of(static_cast<Split>(i));
-        value.at("split_counts").at(split).get_to(manifest.split_counts[i]);
+        value.at("split_counts").at(split).get_to(manifest.summary.split_counts[i]);
         for (const auto& [name, statistics] : value.at("labels").at(split).items()) {
-            manifest.labels[i][name] = statistics_from(statistics);
+            manifest.summary.labels[i][name] = statistics_from(statistics);
         }
     }
     value.at("split").at("train").get_to(manifest.split.train);
@@ -135,23 +134,6 @@ std::int64_t Manifest::skipped_count() const {
     std::int64_t total = 0;
     for (const auto& [reason, number] : skipped) total += number;
     return total;
-}
-
-void StatisticsAccumulator::add(double value) {
-    sum_.minimum = sum_.count == 0 ? value : std::min(sum_.minimum, value);
-    sum_.maximum = sum_.count == 0 ? value : std::max(sum_.maximum, value);
-    ++sum_.count;
-    const double change = value - sum_.mean;
-    sum_.mean += change / static_cast<double>(sum_.count);
-    squares_ += change * (value - sum_.mean);
-}
-
-LabelStatistics StatisticsAccumulator::result() const {
-    LabelStatistics result = sum_;
-    if (result.count > 0) {
-        result.standard_deviation = std::sqrt(squares_ / static_cast<double>(result.count));
-    }
-    return result;
 }
 
 void write_manifest(const std::string& folder, const Manifest& manifest) {

@@ -1,14 +1,13 @@
 #pragma once
 // manifest.json of a packed set: what the set holds, where it came from, and how to check it.
 
-#include <array>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/pack/split.h"
+#include "data/pack/summary.h"
 
 namespace balmer::data {
 
@@ -25,18 +24,6 @@ struct ShardEntry {
     std::string checksum;  ///< XXH3-64 of the file, hexadecimal
 };
 
-/// Statistics of one label over the spectra that have it; without any, only `count` means anything.
-struct LabelStatistics {
-    std::int64_t count = 0;
-    double minimum = 0.0;
-    double maximum = 0.0;
-    double mean = 0.0;
-    double standard_deviation = 0.0;  ///< of the population: divided by count
-};
-
-/// "z", "teff", "logg", "feh": the labels a model can be trained to give as numbers.
-inline constexpr std::array<const char*, 4> label_names = {"z", "teff", "logg", "feh"};
-
 struct Manifest {
     std::string balmer_version;
     std::vector<ShardEntry> shards;
@@ -45,28 +32,13 @@ struct Manifest {
     std::vector<std::string> surveys;
     std::vector<std::string> classes;
     std::vector<std::string> subclasses;
-    std::map<std::string, std::int64_t> survey_counts;
-    std::map<std::string, std::int64_t> class_counts;  ///< spectra without a class are not in it
-    std::array<std::int64_t, split_count> split_counts{};
-    /// By split, then by label: every statistic a model is scaled with is that of `train`.
-    std::array<std::map<std::string, LabelStatistics>, split_count> labels;
+    SetSummary summary;
     SplitOptions split;
     std::map<std::string, std::int64_t> skipped;  ///< spectra or files left out, by reason
     std::vector<std::string> paths;               ///< as given to the packer
     std::map<std::string, std::string> options;   ///< of the packer
 
     std::int64_t skipped_count() const;
-};
-
-/// Running mean and spread (Welford 1962).
-class StatisticsAccumulator {
-  public:
-    void add(double value);
-    LabelStatistics result() const;
-
-  private:
-    LabelStatistics sum_;
-    double squares_ = 0.0;
 };
 
 /// Writes `folder`/manifest.json atomically.

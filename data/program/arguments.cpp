@@ -19,6 +19,10 @@ namespace {
 
 using Arguments = std::vector<std::string>;
 
+bool is_one_of(const std::string& name, const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 /// Options that speak about the invocation, not about the work.
 bool is_invocation_option(const std::string& name) {
     return name == "help" || name == "config" || name == "version";
@@ -37,14 +41,19 @@ std::vector<std::string> option_names(const CLI::App& command, const std::string
     return names;
 }
 
-/// The command that `arguments` names: a subcommand where the program has some, else `app`.
-CLI::App& find_command(CLI::App& app, const Arguments& arguments) {
+std::vector<std::string> command_names(const CLI::App& app) {
     std::vector<std::string> names;
     for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
         names.push_back(command->get_name());
     }
+    return names;
+}
+
+/// The command that `arguments` names: a subcommand where the program has some, else `app`.
+CLI::App& find_command(CLI::App& app, const Arguments& arguments) {
+    const auto names = command_names(app);
     if (names.empty() || arguments.empty() || arguments.front().starts_with("-")) return app;
-    if (std::find(names.begin(), names.end(), arguments.front()) == names.end()) {
+    if (!is_one_of(arguments.front(), names)) {
         throw render::unknown_name("command", arguments.front(), names);
     }
     return *app.get_subcommand(arguments.front());
@@ -56,7 +65,7 @@ void expect_known_options(const CLI::App& command, const Arguments& arguments) {
         if (argument == "--") return;
         if (!argument.starts_with("--")) continue;
         const std::string name = argument.substr(0, argument.find('='));
-        if (std::find(known.begin(), known.end(), name) == known.end()) {
+        if (!is_one_of(name, known)) {
             throw render::unknown_name("option", name, known);
         }
     }
@@ -121,7 +130,7 @@ void append_configuration(CLI::App& command, const toml::table& table, const std
                 append_configuration(command, *section, path, arguments);
                 continue;
             }
-            if (parent != nullptr && parent->get_subcommand_no_throw(key) != nullptr) continue;
+            if (parent != nullptr && is_one_of(key, command_names(*parent))) continue;
         }
         const auto& option = find_option(command, key, path);
         if (option.count() > 0) continue;
@@ -198,6 +207,12 @@ std::string one_line(std::string text) {
 }
 
 }  // namespace
+
+void set_up(CLI::App& app) {
+    app.set_version_flag("--version", app.get_name() + " (Balmer) " BALMER_VERSION);
+    app.option_defaults()->always_capture_default();
+    app.get_formatter()->column_width(34);
+}
 
 void add_config_option(CLI::App& command) {
     command

@@ -15,6 +15,9 @@ namespace balmer::program {
 /// Exit codes of every program (FAULTS); 130 and 143 mean stopped by a signal.
 enum ExitCode : int { done = 0, failed = 1, usage = 2, partial = 3 };
 
+/// Names the program's version, adds `--version`, and makes `--help` show every default.
+void set_up(CLI::App& app);
+
 /// Adds `--config FILE` (TOML) to a command that parse_arguments() is to read.
 void add_config_option(CLI::App& command);
 

@@ -1,0 +1,107 @@
+// vit-data pack: FITS files to a packed set.
+
+#include "data/pack/pack_spectra.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "data/program/arguments.h"
+#include "data/program/progress.h"
+#include "data/vit_data/commands.h"
+#include "weights/atomic_file.h"
+
+namespace balmer::data::commands {
+namespace {
+
+using namespace balmer::program;  // NOLINT(google-build-using-namespace)
+
+struct Arguments {
+    std::vector<std::string> paths;
+    std::string out;
+    PackOptions options;
+};
+
+void print_summary(const std::string& folder, const Manifest& manifest) {
+    const auto& splits = manifest.summary.split_counts;
+    fmt::print("{}: {} spectra of {} objects (train {}, validation {}, test {}), {} skipped\n",
+               folder, manifest.count, manifest.objects, splits[0], splits[1], splits[2],
+               manifest.skipped_count());
+    for (const auto& [reason, number] : manifest.skipped) {
+        fmt::print("  skipped {} {}\n", number, reason);
+    }
+    if (!manifest.skipped.empty()) fmt::print("  listed in {}/{}\n", folder, skipped_name);
+}
+
+int run(const CLI::App& command, const Arguments& arguments) {
+    catch_stop_signals();
+    Manifest manifest;
+    try {
+        Progress line("packing", "files", 0);
+        manifest = pack_spectra(
+            arguments.paths, arguments.out, arguments.options,
+            [&](std::int64_t done, std::int64_t total, std::int64_t skipped) {
+                line.update(done, total, skipped > 0 ? fmt::format("{} skipped", skipped) : "");
+                return stop_signal() == 0;
+            });
+    } catch (const PackStopped& stopped) {
+        fmt::print(stderr, "vit-data: {}\n", stopped.what());
+        return stop_exit_code();
+    }
+    weights::write_file_atomically(arguments.out + "/resolved.toml", resolved_toml(command));
+    print_summary(arguments.out, manifest);
+    return manifest.skipped.empty() ? done : partial;
+}
+
+}  // namespace
+
+Command pack_command(CLI::App& program) {
+    auto* command = program.add_subcommand(
+        "pack", "Read FITS spectra into a packed set: safetensors shards and a manifest");
+    const auto arguments = std::make_shared<Arguments>();
+    auto& options = arguments->options;
+    std::vector<std::string> surveys = {"auto"};
+    for (const auto& reader : spectrum_readers()) surveys.push_back(reader.survey);
+
+    command
+        ->add_option("paths", arguments->paths,
+                     "FITS files, or folders that are searched for *.fits, *.fit and their .gz")
+        ->required()
+        ->type_name("PATH")
+        ->default_str("");
+    command->add_option("--out", arguments->out, "folder of the packed set (example: --out packed)")
+        ->required()
+        ->type_name("DIR");
+    command
+        ->add_option("--survey", options.read.survey,
+                     "layout of the files; auto finds it in each file (example: --survey sdss)")
+        ->check(CLI::IsMember(surveys));
+    command->add_flag(
+        "--strict", options.read.strict,
+        "reject what is kept with a flag otherwise: pixels with fibre-level mask bits "
+        "(default: off; example: --strict)");
+    command->add_flag("--allow-compressed", options.read.allow_compressed,
+                      "read tile-compressed files too (default: off; example: --allow-compressed)");
+    command
+        ->add_option("--min-pixels", options.read.minimum_good_pixels,
+                     "skip spectra with fewer good pixels (example: --min-pixels 100)")
+        ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000}));
+    command
+        ->add_option("--shard-size", options.write.spectra_per_shard,
+                     "spectra in a shard (example: --shard-size 1000)")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
+    command->add_option("--split-seed", options.write.split.seed,
+                        "seed of the split by object, 60 % train, 20 % validation, 20 % test "
+                        "(example: --split-seed 7)");
+    command->add_flag("--overwrite", options.write.overwrite,
+                      "replace the packed set that is in DIR (default: off; example: --overwrite)");
+    add_config_option(*command);
+    command->footer(
+        "What cannot be read is listed with its reason in DIR/skipped.csv; the exit code is 3 "
+        "then.\n"
+        "Example: vit-data pack --out packed spectra/sdss spectra/lamost");
+    return {command, [command, arguments] { return run(*command, *arguments); }};
+}
+
+}  // namespace balmer::data::commands

@@ -1,0 +1,266 @@
+// vit-data render: the images a model sees, as PNG files.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "data/pack/loader.h"
+#include "data/pack/spectrum_files.h"
+#include "data/program/arguments.h"
+#include "data/program/progress.h"
+#include "data/readers/reader.h"
+#include "data/vit_data/commands.h"
+#include "kernels/core/error.h"
+#include "render/image.h"
+#include "render/png.h"
+#include "weights/atomic_file.h"
+
+namespace balmer::data::commands {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace balmer::program;  // NOLINT(google-build-using-namespace)
+
+struct Arguments {
+    std::vector<std::string> paths;
+    std::string out;
+    std::string grid = "common";
+    std::string fill_order = "standard";
+    std::int64_t limit = 0;
+    bool overwrite = false;
+    bool ignore_mask = false;
+    ReadOptions read;
+    render::ImageOptions image;
+};
+
+/// Draws spectra one by one and names their files.
+class Renderer {
+  public:
+    explicit Renderer(const Arguments& arguments) : arguments_(arguments) {}
+
+    bool is_full() const { return arguments_.limit > 0 && drawn_ >= arguments_.limit; }
+    std::int64_t drawn() const { return drawn_; }
+    std::int64_t skipped() const { return skipped_; }
+    std::int64_t lost_pixels() const { return lost_pixels_; }
+
+    /// `is_only`: the file has no other spectrum, so that its row need not be in the name.
+    void draw(const kernels::SpectrumPixels& pixels, std::string_view file, std::int64_t row,
+              bool is_only) {
+        Batch batch = arguments_.grid == "common" ? on_common_grid(pixels) : as_it_is(pixels);
+        const View flux(batch.flux.data(), DType::f32, {1, batch.length});
+        const View mask(batch.mask.data(), DType::u8, {1, batch.length});
+        const View inverse_variance(batch.inverse_variance.data(), DType::f32, {1, batch.length});
+        const View wavelength(batch.wavelength.data(), DType::f64, {1, batch.length});
+        const std::int64_t side = arguments_.image.image_size;
+        std::vector<std::uint8_t> image(static_cast<std::size_t>(side * side * 3));
+        render::render(Context{}, arguments_.image,
+                       {.flux = flux,
+                        .mask = mask,
+                        .inverse_variance = inverse_variance,
+                        .wavelength = wavelength,
+                        .lengths = {}},
+                       View(image.data(), DType::u8, {1, side, side, 3}));
+        lost_pixels_ += render::lost_pixels(arguments_.image, batch.length);
+        render::write_png(path_for(file, row, is_only),
+                          View(image.data(), DType::u8, {side, side, 3}));
+        ++drawn_;
+    }
+
+    void skip(std::string_view file, std::int64_t row, const char* reason,
+              const std::string& detail) {
+        fmt::print(stderr, "vit-data: {}[{}]: {}: {}\n", file, row, reason, detail);
+        ++skipped_;
+    }
+
+  private:
+    static Batch on_common_grid(const kernels::SpectrumPixels& pixels) {
+        Batch batch;
+        batch.length = kernels::common_grid_pixels;
+        const auto length = static_cast<std::size_t>(batch.length);
+        batch.flux.resize(length);
+        batch.inverse_variance.resize(length);
+        batch.mask.resize(length);
+        kernels::resample_to_common_grid(pixels, {batch.flux, batch.inverse_variance, batch.mask});
+        for (std::int64_t i = 0; i < batch.length; ++i) {
+            batch.wavelength.push_back(kernels::common_grid_wavelength(i));
+        }
+        return batch;
+    }
+
+    static Batch as_it_is(const kernels::SpectrumPixels& pixels) {
+        Batch batch;
+        batch.length = static_cast<std::int64_t>(pixels.flux.size());
+        batch.flux.assign(pixels.flux.begin(), pixels.flux.end());
+        batch.inverse_variance.assign(pixels.inverse_variance.begin(),
+                                      pixels.inverse_variance.end());
+        batch.mask.assign(pixels.mask.begin(), pixels.mask.end());
+        batch.wavelength.assign(pixels.wavelength.begin(), pixels.wavelength.end());
+        return batch;
+    }
+
+    /// OUT/STEM[-ROW].png; files of the same name from other folders get a number.
+    std::string path_for(std::string_view file, std::int64_t row, bool is_only) {
+        fs::path stem = fs::path(file).filename();
+        while (is_named_like_fits(stem) || stem.extension() == ".gz") stem = stem.stem();
+        std::string name = stem.string() + (is_only ? "" : fmt::format("-{}", row));
+        for (int copy = 2; !names_.insert(name).second; ++copy) {
+            name =
+                fmt::format("{}{}.{}", stem.string(), is_only ? "" : fmt::format("-{}", row), copy);
+        }
+        std::string path = arguments_.out + "/" + name + ".png";
+        if (!arguments_.overwrite && fs::exists(path)) {
+            throw IoError(path, "exists already; --overwrite replaces it");
+        }
+        return path;
+    }
+
+    const Arguments& arguments_;
+    std::set<std::string> names_;
+    std::int64_t drawn_ = 0;
+    std::int64_t skipped_ = 0;
+    std::int64_t lost_pixels_ = 0;
+};
+
+void draw_packed_set(const std::string& folder, Renderer& renderer, Progress& line) {
+    const PackedSet set(folder);
+    std::map<std::string_view, std::int64_t> spectra_of_file;
+    for (std::int64_t row = 0; row < set.size(); ++row) ++spectra_of_file[set.file(row)];
+    for (std::int64_t row = 0; row < set.size(); ++row) {
+        if (renderer.is_full() || stop_signal() != 0) return;
+        const Spectrum spectrum = set.description(row);
+        renderer.draw(set.pixels(row), spectrum.file, spectrum.row,
+                      spectra_of_file.at(spectrum.file) == 1);
+        line.update(renderer.drawn(), set.size());
+    }
+}
+
+void draw_file(const std::string& file, const ReadOptions& options, Renderer& renderer) {
+    ReadResult result;
+    try {
+        result = read_spectra(file, options);
+    } catch (const SpectrumError& error) {
+        return renderer.skip(file, 0, name_of(error.status), error.detail);
+    }
+    const bool is_only = result.spectra.size() + result.skipped.size() == 1;
+    for (const auto& row : result.skipped) {
+        renderer.skip(file, row.row, name_of(row.status), row.detail);
+    }
+    for (const auto& spectrum : result.spectra) {
+        if (renderer.is_full()) return;
+        renderer.draw({spectrum.wavelength, spectrum.flux, spectrum.inverse_variance, spectrum.mask,
+                       kernels::grid_start(spectrum.wavelength)},
+                      file, spectrum.row, is_only);
+    }
+}
+
+void draw_files(const std::vector<std::string>& paths, const ReadOptions& options,
+                Renderer& renderer, Progress& line) {
+    const SpectrumFiles found = find_spectrum_files(paths);
+    for (const auto& refused : found.refused) {
+        renderer.skip(refused.path, 0, name_of(Status::not_a_file), refused.reason);
+    }
+    const auto total = static_cast<std::int64_t>(found.files.size());
+    for (std::int64_t i = 0; i < total; ++i) {
+        if (renderer.is_full() || stop_signal() != 0) return;
+        draw_file(found.files[static_cast<std::size_t>(i)], options, renderer);
+        line.update(i + 1, total);
+    }
+}
+
+int run(Arguments arguments) {
+    catch_stop_signals();
+    arguments.image.use_mask = !arguments.ignore_mask;
+    const auto image =
+        render::image_options_from_map({{"fill_order", arguments.fill_order}}, arguments.image);
+    arguments.image = image;
+    std::error_code error;
+    fs::create_directories(arguments.out, error);
+    if (error) throw IoError(arguments.out, error.message());
+    weights::expect_writable_folder(arguments.out);
+
+    Renderer renderer(arguments);
+    {
+        Progress line("rendering", "images", 0);
+        std::vector<std::string> files;
+        for (const auto& path : arguments.paths) {
+            if (fs::exists(path + "/" + manifest_name)) {
+                draw_packed_set(path, renderer, line);
+            } else {
+                files.push_back(path);
+            }
+        }
+        draw_files(files, arguments.read, renderer, line);
+    }
+    if (stop_signal() != 0) return stop_exit_code();
+    if (renderer.drawn() == 0) {
+        throw Error(fmt::format("{}: no spectrum to draw, {} skipped",
+                                fmt::join(arguments.paths, ", "), renderer.skipped()));
+    }
+    if (renderer.lost_pixels() > 0) {
+        fmt::print(stderr, "vit-data: {} pixels found no place in their images\n",
+                   renderer.lost_pixels());
+    }
+    fmt::print("{}: {} images, {} skipped\n", arguments.out, renderer.drawn(), renderer.skipped());
+    return renderer.skipped() > 0 ? partial : done;
+}
+
+}  // namespace
+
+Command render_command(CLI::App& program) {
+    auto* command =
+        program.add_subcommand("render", "Draw spectra as the images a model sees, as PNG files");
+    const auto arguments = std::make_shared<Arguments>();
+    std::string types;
+    for (const auto& type : render::image_types()) {
+        types += fmt::format("\n  {}: {}", type.name, type.summary);
+    }
+    command
+        ->add_option("paths", arguments->paths,
+                     "packed sets, FITS files, or folders that are searched for FITS files")
+        ->required()
+        ->type_name("PATH")
+        ->default_str("");
+    command
+        ->add_option("--out", arguments->out,
+                     "folder for FILE.png, or FILE-ROW.png of files with several spectra "
+                     "(example: --out images)")
+        ->required()
+        ->type_name("DIR");
+    command
+        ->add_option("--image", arguments->image.type,
+                     "image type (example: --image map2d)" + types)
+        ->type_name("TYPE");
+    command
+        ->add_option("--grid", arguments->grid,
+                     "wavelength grid: common, or native for the spectrum's own pixels "
+                     "(example: --grid native)")
+        ->check(CLI::IsMember({"common", "native"}));
+    command
+        ->add_option("--limit", arguments->limit,
+                     "draw no more than this many, 0 for all (example: --limit 20)")
+        ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000'000}));
+    command->add_option("--image-size", arguments->image.image_size,
+                        "pixels a side (example: --image-size 96)");
+    command->add_option("--block-size", arguments->image.block_size,
+                        "pixels a side of the block that shows one flux value "
+                        "(example: --block-size 2)");
+    command->add_option("--fill-order", arguments->fill_order,
+                        "standard, or boustrophedon: every second row of blocks reversed "
+                        "(example: --fill-order boustrophedon)");
+    command->add_flag("--ignore-mask", arguments->ignore_mask,
+                      "draw bad pixels too, as the reference does (default: off; example: "
+                      "--ignore-mask)");
+    command->add_flag("--overwrite", arguments->overwrite,
+                      "replace images that exist (default: off; example: --overwrite)");
+    add_config_option(*command);
+    command->footer("Example: vit-data render packed --out images --image map2d-norm --limit 20");
+    return {command, [arguments] { return run(*arguments); }};
+}
+
+}  // namespace balmer::data::commands
