@@ -2,20 +2,24 @@
 // Three complementary views of one spectrum, a pixel each a colour channel, that keep class and
 // redshift readable from bright stars down to a signal-to-noise ratio of about one a pixel.
 //
-//   red    shape: the flux f smoothed over 9 pixels, r = asinh(4 s) / asinh(4) with s = f / F,
-//          F the 95th percentile of |f| over the good pixels. Zero flux keeps one level, so that
-//          colours and breaks are seen whatever the brightness.
-//   green  contrast: d = (f - c) / c smoothed over 3 pixels, g = asinh(d / 0.3); c is the
-//          continuum. A line of 1 % is one level, the range ends at +-3 (lines of four times the
-//          continuum).
-//   blue   significance: t = sum w (f - c) / sqrt(sum w) over 13 pixels (about 900 km/s on the
-//          common grid), b = asinh(t / 3). What is noise stays grey, a line of three sigma
-//          stands out where single pixels show nothing; the range ends at 82 sigma.
+//   red    shape: the denoised flux s = c + e13 e13^2 / (e13^2 + 4 v13) in units of F, the 95th
+//          percentile of |s| over the good pixels: asinh(4 s / F) / asinh(4) on -0.25..1.5. Zero
+//          flux keeps one level, so that colours and breaks are seen whatever the brightness.
+//   green  sharp lines: asinh(e3 / sqrt((0.1 c)^2 + v3)) on -4..4. A line of 1 % moves three
+//          levels, one of 270 % reaches the end.
+//   blue   broad and faint lines: asinh(e13 / (3 sqrt((0.02 c)^2 + v13))) on -4..4. 13 pixels are
+//          about 900 km/s on the common grid.
+//
+// c is the continuum; e_k is the mean of flux - c over the k pixels around, weighted with w, and
+// v_k = 1 / sum w its variance. Where the noise is small green and blue show contrast (the same
+// level for the same line whatever the brightness), where it is large they show significance:
+// noise is never stretched to the whole range.
 //
 // w is the inverse variance (capped at ten times its median); where it is unknown, one over the
 // local variance of neighbouring differences. c is a weighted straight-line fit in a window of
 // 301 pixels around each pixel, repeated twice without the pixels that lie further than twice the
-// local scatter from it. All window sums are differences of prefix sums: O(pixels).
+// local scatter from it. Flux beyond a thousand times the 95th percentile of |flux| is clipped.
+// All window sums are differences of prefix sums: O(pixels).
 //
 // A pixel is good when it is not masked, finite, and has a positive inverse variance (if known).
 // Holes of up to 64 bad pixels show the neutral level of green and blue and the continuum in red;

@@ -6,16 +6,14 @@
 namespace balmer::render {
 namespace {
 
-constexpr std::int64_t continuum_reach = 150;   // pixels either side: 301 in all
-constexpr std::int64_t shape_reach = 4;         // 9
-constexpr std::int64_t contrast_reach = 1;      // 3
-constexpr std::int64_t significance_reach = 6;  // 13
+constexpr std::int64_t continuum_reach = 150;  // pixels either side: 301 in all
+constexpr std::int64_t sharp_reach = 1;        // 3
+constexpr std::int64_t smooth_reach = 6;       // 13
 constexpr std::int64_t longest_bridged_hole = 64;
 constexpr int rejections = 2;
 constexpr double rejection_limit = 2.0;           // in units of the local scatter
 constexpr double largest_relative_weight = 10.0;  // of the median weight
 constexpr double brightest = 1e3;                 // of the 95th percentile
-constexpr double faintest_continuum = 0.05;       // of the 95th percentile, in the contrast
 
 /// asinh to the accuracy of a pixel's level, for finite and infinite x.
 float compressed(double x) {
@@ -30,15 +28,21 @@ std::uint8_t level_of(float value, float low, float high) {
     return static_cast<std::uint8_t>(scaled * 255.0F + 0.5F);
 }
 
-std::uint8_t red_of(double share) {
+float red_scale(double share) {
     static const float unit = compressed(4.0);
-    return level_of(compressed(4.0 * share) / unit, -0.25F, 1.5F);
+    return compressed(4.0 * share) / unit;
 }
-std::uint8_t green_of(double contrast) {
-    return level_of(compressed(contrast / 0.3), -3, 3);
-}
-std::uint8_t blue_of(double significance) {
-    return level_of(compressed(significance / 3), -4, 4);
+
+/// Flux above the continuum, averaged over some pixels, and the variance of that mean.
+struct Excess {
+    double mean = 0;
+    double variance = 0;
+};
+
+/// `mean` in units of `scale`, or of its noise where that is larger.
+double ratio(double mean, double scale, double variance) {
+    const double unit = std::sqrt(scale * scale + variance);
+    return unit > 0 ? mean / unit : 0.0;
 }
 
 /// The q-th quantile (0..1) of `values`, which it reorders; 0 if there are none.
@@ -190,26 +194,30 @@ void SpectralChannels::draw() {
         weight_sums_[i + 1] = weight_sums_[i] + weight_[i];
         product_sums_[i + 1] = product_sums_[i] + weight_[i] * (flux_[i] - continuum_[i]);
     }
-    const auto mean_excess = [&](std::int64_t i, std::int64_t reach) {
+    const auto excess = [&](std::int64_t i, std::int64_t reach) {
         const Window window(i, reach, n);
         const double w = window.sum(weight_sums_);
-        return w > 0 ? window.sum(product_sums_) / w : 0.0;
+        return w > 0 ? Excess{window.sum(product_sums_) / w, 1.0 / w} : Excess{};
     };
     sorted_.clear();
     std::vector<double>& shape = fit_weight_;
     for (std::int64_t i = 0; i < n; ++i) {
-        shape[i] = continuum_[i] + mean_excess(i, shape_reach);
+        const auto [mean, variance] = excess(i, smooth_reach);
+        const double square = mean * mean;
+        shape[i] = continuum_[i];
+        if (square > 0) shape[i] += mean * square / (square + 4.0 * variance);
         if (weight_[i] > 0) sorted_.push_back(static_cast<float>(std::abs(shape[i])));
     }
     const double bright = quantile(sorted_, 0.95);
     const auto draw_pixel = [&](std::int64_t i) {
-        const Window window(i, significance_reach, n);
-        const double w = window.sum(weight_sums_);
-        const double base = std::max(continuum_[i], faintest_continuum * bright);
+        const double level = continuum_[i];
+        pixels_[i][0] = level_of(red_scale(bright > 0 ? shape[i] / bright : 0.0), -0.25F, 1.5F);
         const bool is_good = weight_[i] > 0;
-        pixels_[i] = {red_of(bright > 0 ? shape[i] / bright : 0.0),
-                      green_of(is_good && base > 0 ? mean_excess(i, contrast_reach) / base : 0.0),
-                      blue_of(is_good && w > 0 ? window.sum(product_sums_) / std::sqrt(w) : 0.0)};
+        const auto [sharp, sharp_variance] = is_good ? excess(i, sharp_reach) : Excess{};
+        const auto [smooth, smooth_variance] = is_good ? excess(i, smooth_reach) : Excess{};
+        pixels_[i][1] = level_of(compressed(ratio(sharp, 0.1 * level, sharp_variance)), -4, 4);
+        pixels_[i][2] =
+            level_of(compressed(ratio(smooth, 0.06 * level, 9.0 * smooth_variance)), -4, 4);
     };
     std::int64_t last_good = -1;
     for (std::int64_t i = 0; i < n; ++i) {
