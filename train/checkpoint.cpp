@@ -44,6 +44,11 @@ json to_json(const RunState& state) {
             {"random_position", state.random_position},
             {"best_score", state.best_score},
             {"best_epoch", state.best_epoch},
+            {"evaluated_epochs", state.evaluated_epochs},
+            {"strikes", state.strikes},
+            {"rollbacks", state.rollbacks},
+            {"loss_mean", state.loss_mean},
+            {"loss_variance", state.loss_variance},
             {"settings", state.settings}};
 }
 
@@ -56,6 +61,11 @@ RunState state_from_json(const json& text) {
     text.at("random_position").get_to(state.random_position);
     text.at("best_score").get_to(state.best_score);
     text.at("best_epoch").get_to(state.best_epoch);
+    text.at("evaluated_epochs").get_to(state.evaluated_epochs);
+    text.at("strikes").get_to(state.strikes);
+    text.at("rollbacks").get_to(state.rollbacks);
+    text.at("loss_mean").get_to(state.loss_mean);
+    text.at("loss_variance").get_to(state.loss_variance);
     text.at("settings").get_to(state.settings);
     return state;
 }
@@ -68,7 +78,8 @@ std::size_t bytes_of(const Tensor& tensor) {
 const std::string& value_of(const weights::SafetensorsFile& file, const char* key) {
     const auto found = file.metadata().find(key);
     if (found == file.metadata().end()) {
-        throw FormatError(file.path(), fmt::format("not a checkpoint: no '{}' in its metadata", key));
+        throw FormatError(file.path(),
+                          fmt::format("not a checkpoint: no '{}' in its metadata", key));
     }
     return found->second;
 }
@@ -90,8 +101,7 @@ void expect_tensors(const weights::SafetensorsFile& file, const std::vector<Name
     }
     for (const weights::TensorInfo& info : file.tensors()) {
         if (!wanted.contains(info.name)) {
-            throw Unsuitable(file.path(),
-                             fmt::format("tensor '{}' is not the model's", info.name));
+            throw Unsuitable(file.path(), fmt::format("tensor '{}' is not the model's", info.name));
         }
     }
 }
@@ -125,9 +135,9 @@ RunState read_checkpoint(const std::string& path, const std::vector<NamedTensor>
         throw FormatError(path, "not a checkpoint");
     }
     const std::string& version = value_of(file, "format_version");
-    const bool is_number = !version.empty() && version.size() < 10 &&
-                           std::all_of(version.begin(), version.end(),
-                                       [](char c) { return c >= '0' && c <= '9'; });
+    const bool is_number =
+        !version.empty() && version.size() < 10 &&
+        std::all_of(version.begin(), version.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (is_number && std::stoi(version) > format_version) {
         throw Unsuitable(path, fmt::format("checkpoint of format version {}, this program reads up "
                                            "to {}: a newer Balmer wrote it",

@@ -24,8 +24,13 @@ struct RunState {
     std::int64_t epoch = 0;            ///< of the next step, counted from 0
     std::int64_t batch = 0;            ///< batches of that epoch already consumed
     std::uint64_t random_position = 0;
-    double best_score = 0.0;       ///< of the weights in the run folder
-    std::int64_t best_epoch = -1;  ///< -1: none yet
+    double best_score = 0.0;            ///< of the weights in the run folder
+    std::int64_t best_epoch = -1;       ///< -1: none yet
+    std::int64_t evaluated_epochs = 0;  ///< epochs whose validation is done
+    std::int64_t strikes = 0;           ///< updates skipped in a row
+    std::int64_t rollbacks = 0;         ///< times the weights went back to a checkpoint
+    double loss_mean = 0.0;             ///< running, over the updates made
+    double loss_variance = 0.0;
     /// What must be the same for the run to go on: "batch" -> "32", ...
     std::map<std::string, std::string> settings;
 };

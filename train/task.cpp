@@ -176,6 +176,13 @@ bool TargetTable::has_label(std::size_t head, std::int64_t index) const {
     return reasons_[head][static_cast<std::size_t>(index)] == usable;
 }
 
+bool TargetTable::has_any_label(std::int64_t index) const {
+    for (std::size_t head = 0; head < heads_.size(); ++head) {
+        if (has_label(head, index)) return true;
+    }
+    return false;
+}
+
 std::map<std::string, std::int64_t> TargetTable::dropped(
     std::span<const std::int64_t> spectra) const {
     constexpr std::array<const char*, 4> texts = {"", "missing", "not a class of the model",

@@ -62,6 +62,8 @@ class TargetTable {
     /// Standardised value of spectrum `index`, NaN if missing.
     float value_of(std::size_t head, std::int64_t index) const;
     bool has_label(std::size_t head, std::int64_t index) const;
+    /// Whether anything can be learnt from spectrum `index`.
+    bool has_any_label(std::int64_t index) const;
     /// How many of `spectra` have no usable label, by reason ("class missing", "z flagged", ...).
     std::map<std::string, std::int64_t> dropped(std::span<const std::int64_t> spectra) const;
 

@@ -1,0 +1,58 @@
+#pragma once
+// From a batch of spectra to what a model takes: images rendered on the fly, or the spectrum
+// itself.
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "data/pack/loader.h"
+#include "render/image_options.h"
+#include "vit/model.h"
+
+namespace balmer::train {
+
+/// How spectra are prepared for a model; kept in the model's configuration.
+struct InputOptions {
+    render::ImageOptions image;
+    data::Grid grid = data::Grid::common;
+};
+
+/// "common", "native", and back; UsageError naming the two.
+const char* name_of(data::Grid grid);
+data::Grid grid_named(const std::string& name);
+
+/// As the configuration keeps it, and back: image options under their own names, and "grid". What
+/// is absent has its default. Size, patch and normalisation of the image are the model's.
+std::map<std::string, std::string> to_map(const InputOptions& options);
+InputOptions input_options(const vit::ModelConfig& config);
+
+/// Makes the input of one model, in one precision (f32 or bf16).
+class InputBuilder {
+  public:
+    InputBuilder(const vit::ModelConfig& config, const Context& context, DType precision);
+
+    /// The input of rows [begin, begin + count) of a batch that was loaded on `options().grid`.
+    ///
+    /// vit: the image. transformer-1d: flux minus its mean over its deviation (of the good pixels),
+    /// 0 where it is masked.
+    vit::ModelInput build(const data::Batch& batch, std::int64_t begin, std::int64_t count) const;
+
+    const InputOptions& options() const { return options_; }
+    DType precision() const { return precision_; }
+
+  private:
+    vit::ModelInput build_image(const data::Batch& batch, std::int64_t begin,
+                                std::int64_t count) const;
+    vit::ModelInput build_spectrum(const data::Batch& batch, std::int64_t begin,
+                                   std::int64_t count) const;
+
+    InputOptions options_;
+    bool takes_images_;
+    std::int64_t image_size_;
+    Context context_;
+    DType precision_;
+    std::vector<double> common_wavelength_;
+};
+
+}  // namespace balmer::train

@@ -1,0 +1,386 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "train/inference.h"
+#include "vit/model_directory.h"
+#include "weights/atomic_file.h"
+
+namespace balmer::train {
+
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr double loss_memory = 0.98;  // of the running mean of the loss, per update
+constexpr std::int64_t updates_before_spikes = 100;
+constexpr double seconds_between_checkpoints = 60.0;
+
+double seconds_since(SteadyClock::time_point start) {
+    return std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
+std::vector<std::int64_t> labelled_rows(const data::PackedSet& set, const TargetTable& targets,
+                                        data::Split split) {
+    std::vector<std::int64_t> rows;
+    for (std::int64_t row = 0; row < set.size(); ++row) {
+        if (set.split(row) == split && targets.has_any_label(row)) rows.push_back(row);
+    }
+    return rows;
+}
+
+std::map<std::string, std::string> settings_of(const TrainOptions& options,
+                                               std::map<std::string, std::string> settings) {
+    settings["epochs"] = std::to_string(options.epochs);
+    settings["batch"] = std::to_string(options.batch);
+    settings["lr"] = fmt::format("{}", options.learning_rate);
+    settings["weight-decay"] = fmt::format("{}", options.weight_decay);
+    settings["warmup"] = fmt::format("{}", options.warmup);
+    settings["schedule"] = name_of(options.decay);
+    settings["clip"] = fmt::format("{}", options.clip);
+    settings["seed"] = std::to_string(options.seed);
+    settings["precision"] = name_of(options.precision);
+    settings["huber-delta"] = fmt::format("{}", options.loss.huber_delta);
+    settings["loss-weights"] = fmt::format("{}", fmt::join(options.loss.weights, ","));
+    settings["use-flagged-redshifts"] = options.labels.use_flagged_redshifts ? "yes" : "no";
+    return settings;
+}
+
+void expect_sensible(const TrainOptions& options) {
+    const auto expect = [](bool is_good, const char* option, double value, const char* wanted) {
+        if (!is_good) throw UsageError(fmt::format("--{} {}: {}", option, value, wanted));
+    };
+    const auto count = [&](std::int64_t value, std::int64_t least, const char* option) {
+        expect(value >= least, option, static_cast<double>(value),
+               least == 0 ? "must not be negative" : "must be at least 1");
+    };
+    count(options.epochs, 1, "epochs");
+    count(options.batch, 1, "batch");
+    count(options.micro_batch, 0, "micro-batch");
+    count(options.max_steps, 0, "max-steps");
+    count(options.log_every, 1, "log-every");
+    count(options.checkpoint_every, 0, "checkpoint-every");
+    expect(std::isfinite(options.learning_rate) && options.learning_rate > 0.0, "lr",
+           options.learning_rate, "must be a positive number");
+    expect(std::isfinite(options.weight_decay) && options.weight_decay >= 0.0, "weight-decay",
+           options.weight_decay, "must be a number that is not negative");
+    expect(std::isfinite(options.clip) && options.clip >= 0.0, "clip", options.clip,
+           "must be a number that is not negative");
+}
+
+}  // namespace
+
+struct Trainer::Clock {
+    SteadyClock::time_point log = SteadyClock::now();
+    SteadyClock::time_point checkpoint = SteadyClock::now();
+    SteadyClock::time_point epoch = SteadyClock::now();
+    std::int64_t spectra_since_log = 0;
+    std::int64_t spectra_this_epoch = 0;
+    double epoch_loss = 0.0;
+    std::int64_t epoch_updates = 0;
+};
+
+Trainer::Trainer(vit::Model& model, std::shared_ptr<const data::PackedSet> set, TargetTable targets,
+                 TrainOptions options, const RunFolder& folder, Observer& observer,
+                 std::map<std::string, std::string> settings)
+    : model_(model),
+      set_(std::move(set)),
+      targets_(std::move(targets)),
+      options_(std::move(options)),
+      folder_(folder),
+      observer_(observer),
+      input_(model.config(), model.context(), options_.precision),
+      optimiser_(model.parameters(), {.weight_decay = options_.weight_decay}),
+      checkpoints_(folder.checkpoints()),
+      random_(options_.seed, /*stream=*/1),
+      clock_(std::make_unique<Clock>()) {
+    expect_sensible(options_);
+    loader_ = std::make_unique<data::Loader>(
+        set_, data::LoaderOptions{.splits = {data::Split::train},
+                                  .batch_size = options_.batch,
+                                  .shuffle = true,
+                                  .seed = options_.seed,
+                                  .grid = input_.options().grid,
+                                  .keep = [this](const data::PackedSet&, std::int64_t row) {
+                                      return targets_.has_any_label(row);
+                                  }});
+    validation_rows_ = labelled_rows(*set_, targets_, data::Split::validation);
+    schedule_.peak = options_.learning_rate;
+    schedule_.total_steps = options_.epochs * loader_->batches_per_epoch();
+    schedule_.warmup_steps = warmup_steps(options_.warmup, schedule_.total_steps);
+    schedule_.decay = options_.decay;
+    state_.settings = settings_of(options_, std::move(settings));
+}
+
+Trainer::~Trainer() = default;
+
+std::vector<NamedTensor> Trainer::checkpoint_tensors() const {
+    std::vector<NamedTensor> tensors;
+    for (const auto& [name, tensor] : model_.parameters()) {
+        tensors.push_back({"model." + name, tensor});
+    }
+    for (const NamedTensor& moment : optimiser_.moments()) tensors.push_back(moment);
+    return tensors;
+}
+
+void Trainer::save_checkpoint() {
+    state_.optimiser_steps = optimiser_.steps();
+    state_.random_position = random_.position();
+    if (state_.strikes == 0) state_.rollbacks = 0;
+    checkpoints_.save(state_, checkpoint_tensors());
+    clock_->checkpoint = SteadyClock::now();
+}
+
+void Trainer::resume() {
+    const std::optional<CheckpointFolder::Loaded> loaded =
+        checkpoints_.load_newest(checkpoint_tensors());
+    if (!loaded) {
+        observer_.on_note("no checkpoint to resume from: starting anew");
+        return;
+    }
+    for (const std::string& fault : loaded->passed_over) {
+        observer_.on_note("damaged checkpoint passed over: " + fault);
+    }
+    std::vector<std::string> differences;
+    for (const auto& [name, value] : state_.settings) {
+        const auto before = loaded->state.settings.find(name);
+        const std::string old = before == loaded->state.settings.end() ? "" : before->second;
+        if (old == value) continue;
+        const std::string difference = fmt::format("{} was {}, is {}", name, old, value);
+        if (name == "epochs") {
+            observer_.on_note(difference + ": the learning rate follows the new length");
+        } else {
+            differences.push_back(difference);
+        }
+    }
+    if (!differences.empty()) {
+        throw UsageError(fmt::format("--resume: not the run of {}: {}", loaded->path,
+                                     fmt::join(differences, "; ")));
+    }
+    const std::map<std::string, std::string> settings = state_.settings;
+    state_ = loaded->state;
+    state_.settings = settings;
+    optimiser_.set_steps(state_.optimiser_steps);
+    random_.seek(state_.random_position);
+    if (state_.epoch < options_.epochs) loader_->seek(state_.epoch, state_.batch);
+    folder_.truncate_metrics(state_.step);
+    observer_.on_note(fmt::format("resumed from {} (step {}, epoch {})", loaded->path, state_.step,
+                                  state_.epoch + 1));
+}
+
+Trainer::BatchResult Trainer::forward_backward(const data::Batch& batch) {
+    optimiser_.clear_gradients();
+    const std::span<const std::int64_t> rows(batch.rows);
+    const std::vector<double> normalisers = loss_normalisers(targets_, rows);
+    const std::int64_t micro =
+        options_.micro_batch == 0 ? batch.size : std::min(batch.size, options_.micro_batch);
+    BatchResult result;
+    for (std::int64_t begin = 0; begin < batch.size; begin += micro) {
+        const std::int64_t count = std::min(micro, batch.size - begin);
+        const auto own =
+            rows.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
+        const std::vector<Tensor> outputs =
+            model_.forward(input_.build(batch, begin, count),
+                           {.training = true, .random = &random_, .precision = options_.precision});
+        const Tensor loss = task_loss(targets_, outputs, own, normalisers, options_.loss);
+        const double value = loss.item();
+        result.loss += value;
+        if (std::isfinite(value)) {
+            loss.backward();
+        } else {
+            result.suspects.insert(result.suspects.end(), own.begin(), own.end());
+        }
+    }
+    if (result.suspects.empty()) {
+        result.gradient_norm = optimiser_.gradient_norm();
+        if (!std::isfinite(result.gradient_norm)) result.suspects = batch.rows;
+    }
+    result.is_finite = result.suspects.empty();
+    return result;
+}
+
+bool Trainer::is_spike(double loss) const {
+    if (options_.spike_deviations <= 0.0 || optimiser_.steps() < updates_before_spikes)
+        return false;
+    return loss > state_.loss_mean + options_.spike_deviations * std::sqrt(state_.loss_variance);
+}
+
+void Trainer::skip_update(const BatchResult& result, const data::Batch& batch) {
+    const std::vector<std::int64_t>& rows = result.is_finite ? batch.rows : result.suspects;
+    std::vector<std::string> files;
+    for (const std::int64_t row : rows) {
+        files.push_back(fmt::format("{}:{}", row, set_->file(row)));
+    }
+    const std::string note =
+        fmt::format("update of step {} skipped: loss {}, gradient norm {}; spectra {}",
+                    state_.step + 1, result.loss, result.gradient_norm, fmt::join(files, " "));
+    observer_.on_note(note);
+    folder_.append({.step = state_.step + 1,
+                    .epoch = state_.epoch,
+                    .split = "train",
+                    .loss = result.loss,
+                    .gradient_norm = result.gradient_norm,
+                    .note = note});
+    if (++state_.strikes < options_.strikes) return;
+
+    const std::string what = fmt::format(
+        "{} updates in a row had a loss or gradient that is not usable", state_.strikes);
+    if (state_.rollbacks > 0) throw NumericalError(what + ", again after going back");
+    const auto loaded = checkpoints_.load_newest(checkpoint_tensors());
+    if (!loaded) throw NumericalError(what + ", and there is no checkpoint to go back to");
+    optimiser_.set_steps(loaded->state.optimiser_steps);
+    state_.loss_mean = loaded->state.loss_mean;
+    state_.loss_variance = loaded->state.loss_variance;
+    state_.strikes = 0;
+    ++state_.rollbacks;
+    observer_.on_note(fmt::format("{}: weights are those of {} again", what, loaded->path));
+}
+
+void Trainer::train_step(data::Batch& batch) {
+    const double rate = learning_rate(schedule_, state_.step);
+    const BatchResult result = forward_backward(batch);
+    if (!result.is_finite || is_spike(result.loss)) {
+        skip_update(result, batch);
+    } else {
+        optimiser_.step(rate, clip_factor(result.gradient_norm, options_.clip));
+        state_.strikes = 0;
+        const double weight = optimiser_.steps() == 1 ? 1.0 : 1.0 - loss_memory;
+        const double difference = result.loss - state_.loss_mean;
+        state_.loss_mean += weight * difference;
+        state_.loss_variance =
+            (1.0 - weight) * (state_.loss_variance + weight * difference * difference);
+        clock_->epoch_loss += result.loss;
+        ++clock_->epoch_updates;
+    }
+    ++state_.step;
+    clock_->spectra_since_log += batch.size;
+    clock_->spectra_this_epoch += batch.size;
+    if (state_.step % options_.log_every == 0) {
+        const double spectra_per_second = static_cast<double>(clock_->spectra_since_log) /
+                                          std::max(1e-9, seconds_since(clock_->log));
+        folder_.append({.step = state_.step,
+                        .epoch = state_.epoch,
+                        .split = "train",
+                        .loss = result.loss,
+                        .learning_rate = rate,
+                        .gradient_norm = result.gradient_norm,
+                        .spectra_per_second = spectra_per_second});
+        observer_.on_step({.step = state_.step,
+                           .total_steps = schedule_.total_steps,
+                           .epoch = state_.epoch,
+                           .loss = result.loss,
+                           .learning_rate = rate,
+                           .gradient_norm = result.gradient_norm,
+                           .spectra_per_second = spectra_per_second});
+        clock_->log = SteadyClock::now();
+        clock_->spectra_since_log = 0;
+    }
+}
+
+double Trainer::validate(Evaluation& evaluation) {
+    const NoGrad no_grad;
+    const std::vector<double> normalisers = loss_normalisers(targets_, validation_rows_);
+    PredictionTable table{.heads = targets_.heads(), .rows = {}};
+    const auto total = static_cast<std::int64_t>(validation_rows_.size());
+    const std::int64_t size = options_.micro_batch == 0 ? options_.batch : options_.micro_batch;
+    double loss = 0.0;
+    data::Batch batch;
+    for (std::int64_t begin = 0; begin < total; begin += size) {
+        const auto own = std::span<const std::int64_t>(validation_rows_)
+                             .subspan(static_cast<std::size_t>(begin),
+                                      static_cast<std::size_t>(std::min(size, total - begin)));
+        data::fill_batch(*set_, own, input_.options().grid, batch);
+        const std::vector<Tensor> outputs =
+            model_.forward(input_.build(batch, 0, batch.size), {.precision = options_.precision});
+        loss += task_loss(targets_, outputs, own, normalisers, options_.loss).item();
+        const std::size_t first = table.rows.size();
+        for (const std::int64_t row : own) table.rows.push_back(describe(*set_, row));
+        decode_outputs(table.heads, outputs, {}, std::span(table.rows).subspan(first));
+        if (observer_.should_stop()) break;
+    }
+    evaluation = evaluate(table, options_.labels);
+    return loss;
+}
+
+void Trainer::save_best(const Evaluation& evaluation) {
+    vit::save_model(model_, folder_.path());
+    if (!evaluation.json.empty()) {
+        weights::write_file_atomically(folder_.file("validation.json"), evaluation.json);
+    }
+}
+
+void Trainer::end_epoch(std::int64_t epoch) {
+    EpochReport report{.step = state_.step, .epoch = epoch};
+    report.training_loss = clock_->epoch_loss / static_cast<double>(clock_->epoch_updates);
+    report.spectra_per_second = static_cast<double>(clock_->spectra_this_epoch) /
+                                std::max(1e-9, seconds_since(clock_->epoch));
+    Evaluation evaluation;
+    if (!validation_rows_.empty()) {
+        report.validation_loss = validate(evaluation);
+        if (observer_.should_stop()) return;
+        report.metrics = evaluation.summary;
+        report.score = std::isfinite(evaluation.score) ? evaluation.score : -1.0;
+    }
+    report.is_best =
+        validation_rows_.empty() || state_.best_epoch < 0 || report.score > state_.best_score;
+    if (report.is_best) {
+        state_.best_epoch = epoch;
+        state_.best_score = report.score;
+        save_best(evaluation);
+    }
+    MetricsLine line{.step = state_.step,
+                     .epoch = epoch,
+                     .split = "validation",
+                     .loss = validation_rows_.empty() ? NAN : report.validation_loss,
+                     .learning_rate = learning_rate(schedule_, state_.step - 1),
+                     .gradient_norm = NAN,
+                     .spectra_per_second = report.spectra_per_second,
+                     .metrics = report.metrics};
+    line.metrics["train_loss"] = report.training_loss;
+    line.metrics["score"] = report.score;
+    folder_.append(line);
+    state_.evaluated_epochs = epoch + 1;
+    observer_.on_epoch(report);
+    const SteadyClock::time_point checkpoint = clock_->checkpoint;
+    *clock_ = {};
+    clock_->checkpoint = checkpoint;
+}
+
+Outcome Trainer::run() {
+    *clock_ = {};
+    data::Batch batch;
+    bool is_saved = true;
+    // A signal may have come between the last step of an epoch and its evaluation.
+    if (state_.batch == 0 && state_.evaluated_epochs < state_.epoch) end_epoch(state_.epoch - 1);
+    while (state_.epoch < options_.epochs &&
+           (options_.max_steps == 0 || state_.step < options_.max_steps)) {
+        loader_->next(batch);
+        train_step(batch);
+        const std::int64_t epoch = state_.epoch;
+        if (++state_.batch == loader_->batches_per_epoch()) {
+            ++state_.epoch;
+            state_.batch = 0;
+            end_epoch(epoch);
+        }
+        const bool is_due = options_.checkpoint_every > 0
+                                ? state_.step % options_.checkpoint_every == 0
+                                : state_.batch == 0 && seconds_since(clock_->checkpoint) >
+                                                           seconds_between_checkpoints;
+        const bool stops = observer_.should_stop();
+        is_saved = is_due || stops;
+        if (is_saved) save_checkpoint();
+        if (stops) return Outcome::stopped;
+    }
+    // A run that ends in the middle of an epoch is resumed as if it had not: its checkpoint does
+    // not know of the evaluation that follows.
+    if (!is_saved) save_checkpoint();
+    if (state_.batch != 0) end_epoch(state_.epoch);
+    return Outcome::finished;
+}
+
+}  // namespace balmer::train
