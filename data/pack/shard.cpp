@@ -3,14 +3,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include <bit>
 #include <cerrno>
 #include <cstring>
 
 #include "kernels/core/error.h"
+#include "weights/checksum.h"
 #include "weights/safetensors.h"
 
 namespace balmer::data {
@@ -95,7 +94,7 @@ std::string_view Shard::object_name(std::int64_t index) const {
 }
 
 std::string Shard::checksum() const {
-    return fmt::format("{:016x}", XXH3_64bits(bytes().data(), bytes().size()));
+    return weights::checksum_of(bytes().data(), bytes().size());
 }
 
 void write_shard(const std::string& path, const ShardColumns<Vector>& columns) {

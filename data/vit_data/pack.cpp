@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <limits>
 #include <memory>
 
 #include "data/program/arguments.h"
@@ -91,9 +92,11 @@ Command pack_command(CLI::App& program) {
         ->add_option("--shard-size", options.write.spectra_per_shard,
                      "spectra in a shard (example: --shard-size 1000)")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
-    command->add_option("--split-seed", options.write.split.seed,
-                        "seed of the split by object, 60 % train, 20 % validation, 20 % test "
-                        "(example: --split-seed 7)");
+    command
+        ->add_option("--split-seed", options.write.split.seed,
+                     "seed of the split by object, 60 % train, 20 % validation, 20 % test "
+                     "(example: --split-seed 7)")
+        ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
     command->add_flag("--overwrite", options.write.overwrite,
                       "replace the packed set that is in DIR (default: off; example: --overwrite)");
     add_config_option(*command);

@@ -1,40 +1,20 @@
 #pragma once
-// Synthetic spectra and folders that vanish, for the tests of packed sets.
-
-#include <gtest/gtest.h>
-#include <unistd.h>
+// Synthetic spectra for the tests of packed sets.
 
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "data/pack/pack_writer.h"
 #include "data/spectrum.h"
 #include "kernels/core/random.h"
+#include "tests/data/survey_files.h"
 
 namespace balmer::data {
 
-/// A folder below the system's temporary one, removed at the end.
-class TemporaryFolder {
-  public:
-    TemporaryFolder() {
-        std::string pattern = std::filesystem::temp_directory_path() / "balmer-XXXXXX";
-        path_ = ::mkdtemp(pattern.data());
-    }
-    ~TemporaryFolder() {
-        std::error_code error;
-        std::filesystem::remove_all(path_, error);
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-    const std::string& path() const { return path_; }
-    std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
-  private:
-    std::string path_;
-};
+inline std::string operator/(const TemporaryFolder& folder, const std::string& name) {
+    return folder.path() / name;
+}
 
 inline void write_text(const std::string& path, const std::string& text) {
     std::ofstream(path, std::ios::binary) << text;

@@ -1,0 +1,220 @@
+// vit-data: the built program on good and broken files, its exit codes and messages.
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "data/pack/packed_set.h"
+#include "tests/data/pack_test_support.h"
+
+namespace balmer::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Outcome {
+    int code = -1;
+    std::string out;
+    std::string error;
+};
+
+class VitData : public ::testing::Test {
+  protected:
+    VitData() {
+        SdssFile sdss;
+        input_.write("a.fits", sdss.bytes());
+        input_.write("b.fits", LamostFile().bytes());
+    }
+
+    void SetUp() override {
+        if (!fs::exists(program_)) GTEST_SKIP() << program_ << " is not built";
+    }
+
+    /// Runs the program; `arguments` is a piece of a shell command line.
+    Outcome run(const std::string& arguments) const {
+        const std::string out = work_ / "stdout";
+        const std::string error = work_ / "stderr";
+        const std::string command =
+            "'" + program_ + "' " + arguments + " >'" + out + "' 2>'" + error + "'";
+        const int status = std::system(command.c_str());
+        return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(out), read_text(error)};
+    }
+
+    std::string input() const { return input_.path(); }
+    std::string set() const { return work_ / "set"; }
+
+    const std::string program_ = std::string(BALMER_BINARY_DIR) + "/bin/vit-data";
+    TemporaryFolder input_;
+    TemporaryFolder work_;
+};
+
+TEST_F(VitData, PacksDescribesAndVerifies) {
+    const Outcome pack = run("pack --out " + set() + " " + input());
+    EXPECT_EQ(pack.code, 0) << pack.error;
+    EXPECT_EQ(pack.error, "");
+    EXPECT_NE(pack.out.find("2 spectra of 2 objects"), std::string::npos) << pack.out;
+
+    const Outcome info = run("info " + set() + " --json");
+    ASSERT_EQ(info.code, 0) << info.error;
+    const auto value = nlohmann::json::parse(info.out);
+    EXPECT_EQ(value["count"], 2);
+    EXPECT_EQ(value["skipped"], 0);
+    EXPECT_EQ(value["survey"], nlohmann::json({{"lamost", 1}, {"sdss", 1}}));
+    EXPECT_EQ(value["class"], nlohmann::json({{"GALAXY", 1}, {"STAR", 1}}));
+    EXPECT_EQ(value["labels"]["z"]["count"], 2);
+    EXPECT_EQ(value["labels"]["z"]["max"], 0.125);
+    EXPECT_EQ(value["labels"]["teff"]["count"], 0);
+    EXPECT_EQ(value["split"]["train"].get<int>() + value["split"]["validation"].get<int>() +
+                  value["split"]["test"].get<int>(),
+              2);
+    const Outcome text = run("info " + set());
+    EXPECT_NE(text.out.find("lamost 1, sdss 1"), std::string::npos) << text.out;
+    EXPECT_EQ(run("verify " + set()).code, 0);
+}
+
+TEST_F(VitData, ExitsWithThreeWhenSomethingWasSkipped) {
+    input_.write("broken.fits", "<html>");
+    const Outcome pack = run("pack --out " + set() + " " + input() + " " + input() + "/gone.fits");
+    EXPECT_EQ(pack.code, 3) << pack.error;
+    EXPECT_NE(pack.out.find("skipped 1 NOT_FITS"), std::string::npos) << pack.out;
+    EXPECT_NE(pack.out.find("skipped 1 NOT_A_FILE"), std::string::npos) << pack.out;
+    EXPECT_EQ(PackedSet(set()).size(), 2);
+    EXPECT_EQ(nlohmann::json::parse(run("info --json " + set()).out)["skipped"], 2);
+}
+
+TEST_F(VitData, ExitsWithOneAndOneLineWhenItFails) {
+    const Outcome nothing = run("pack --out " + set() + " /nonexistent");
+    EXPECT_EQ(nothing.code, 1);
+    EXPECT_EQ(nothing.error,
+              "vit-data: /nonexistent: none of 1 files gives a spectrum (1 NOT_A_FILE)\n");
+    EXPECT_FALSE(fs::exists(set()));
+    const Outcome info = run("info " + input());
+    EXPECT_EQ(info.code, 1);
+    EXPECT_EQ(info.error, "vit-data: " + input() + ": is not a packed set (no manifest.json)\n");
+}
+
+TEST_F(VitData, Fault53KeepsAnExistingSetWithoutOverwrite) {
+    ASSERT_EQ(run("pack --out " + set() + " " + input()).code, 0);
+    const Outcome again = run("pack --out " + set() + " " + input() + "/a.fits");
+    EXPECT_EQ(again.code, 1);
+    EXPECT_NE(again.error.find("--overwrite"), std::string::npos);
+    EXPECT_EQ(PackedSet(set()).size(), 2);
+    EXPECT_EQ(run("pack --overwrite --out " + set() + " " + input() + "/a.fits").code, 0);
+    EXPECT_EQ(PackedSet(set()).size(), 1);
+}
+
+TEST_F(VitData, Fault43RefusesToRewriteASetThatIsInUse) {
+    ASSERT_EQ(run("pack --out " + set() + " " + input()).code, 0);
+    const PackedSet reader(set());
+    const Outcome pack = run("pack --overwrite --out " + set() + " " + input());
+    EXPECT_EQ(pack.code, 1);
+    EXPECT_EQ(pack.error, "vit-data: " + set() + ": is in use by another program\n");
+}
+
+TEST_F(VitData, VerifyFindsABrokenShard) {
+    ASSERT_EQ(run("pack --out " + set() + " " + input()).code, 0);
+    const std::string shard = set() + "/shard-00000.safetensors";
+    std::string bytes = read_text(shard);
+    bytes[bytes.size() - 100] ^= 1;
+    write_text(shard, bytes);
+    const Outcome verify = run("verify " + set());
+    EXPECT_EQ(verify.code, 1);
+    EXPECT_NE(verify.error.find(shard + ": checksum is"), std::string::npos) << verify.error;
+}
+
+TEST_F(VitData, Fault42SuggestsTheNearestNameOfUnknownOptionsAndKeys) {
+    const Outcome command = run("pakc");
+    EXPECT_EQ(command.code, 2);
+    EXPECT_NE(command.error.find("did you mean 'pack'?"), std::string::npos);
+    const Outcome option = run("pack --shardsize 3 --out x y");
+    EXPECT_EQ(option.code, 2);
+    EXPECT_NE(option.error.find("unknown option '--shardsize', did you mean '--shard-size'?"),
+              std::string::npos)
+        << option.error;
+    write_text(work_ / "run.toml", "stict = true\n");
+    const Outcome key = run("pack --out x y --config " + (work_ / "run.toml"));
+    EXPECT_EQ(key.code, 2);
+    EXPECT_NE(key.error.find("unknown key 'stict', did you mean 'strict'?"), std::string::npos)
+        << key.error;
+}
+
+TEST_F(VitData, Fault42RefusesValuesOfTheWrongKind) {
+    for (const std::string line :
+         {"shard_size = \"many\"", "shard-size = 1.5", "shard-size = 0", "strict = \"yes\"",
+          "strict = 1", "survey = \"gaia\"", "out = [\"a\", \"b\"]", "split-seed = -1",
+          "shard-size = ", "shard-size = 1\nshard-size = 2", "[strict]\na = 1"}) {
+        write_text(work_ / "run.toml", line + "\n");
+        const Outcome pack =
+            run("pack --out " + set() + " " + input() + " --config " + (work_ / "run.toml"));
+        if (line.starts_with("out")) continue;  // the command line wins
+        EXPECT_EQ(pack.code, 2) << line << "\n" << pack.error;
+        EXPECT_EQ(std::count(pack.error.begin(), pack.error.end(), '\n'), 1) << pack.error;
+        EXPECT_FALSE(fs::exists(set())) << line;
+        fs::remove_all(set());
+    }
+    EXPECT_EQ(run("pack --out " + set()).code, 2);
+    EXPECT_EQ(run("pack " + input()).code, 2);
+    EXPECT_EQ(run("").code, 2);
+}
+
+TEST_F(VitData, ReadsOptionsFromTomlAndSavesTheResolvedOnes) {
+    write_text(work_ / "run.toml", "shard_size = 7\nsplit-seed = 9\nstrict = true\npaths = [\"" +
+                                       input() + "\"]\n[info]\njson = true\n");
+    const std::string config = " --config " + (work_ / "run.toml");
+    const Outcome pack = run("pack --split-seed 3 --out " + set() + config);
+    ASSERT_EQ(pack.code, 0) << pack.error;
+    const std::string resolved = read_text(set() + "/resolved.toml");
+    EXPECT_NE(resolved.find("shard-size = 7\n"), std::string::npos) << resolved;
+    EXPECT_NE(resolved.find("split-seed = 3\n"), std::string::npos) << resolved;
+    EXPECT_NE(resolved.find("strict = true\n"), std::string::npos) << resolved;
+    EXPECT_NE(resolved.find("min-pixels = 200\n"), std::string::npos) << resolved;
+    EXPECT_EQ(PackedSet(set()).manifest().split.seed, 3U);
+    const std::string manifest = read_text(set() + "/manifest.json");
+    write_text(work_ / "again.toml", resolved);
+    ASSERT_EQ(run("pack --overwrite --config " + (work_ / "again.toml")).code, 0);
+    EXPECT_EQ(read_text(set() + "/manifest.json"), manifest);
+}
+
+TEST_F(VitData, EveryCommandExplainsItself) {
+    EXPECT_EQ(run("--version").out, "vit-data (Balmer) 0.1.0\n");
+    for (const std::string command : {"", "pack", "info", "verify", "render"}) {
+        const Outcome help = run(command + " --help");
+        EXPECT_EQ(help.code, 0);
+        EXPECT_NE(help.out.find("Usage: vit-data"), std::string::npos);
+    }
+    EXPECT_NE(run("pack --help").out.find("--shard-size INT:INT in [1 - 1000000]=4096"),
+              std::string::npos)
+        << run("pack --help").out;
+}
+
+TEST_F(VitData, RendersFilesAndPackedSetsAlike) {
+    ASSERT_EQ(run("pack --out " + set() + " " + input()).code, 0);
+    const std::string files = work_ / "files";
+    const std::string packed = work_ / "packed";
+    const Outcome render = run("render " + input() + " --image map2d --out " + files);
+    ASSERT_EQ(render.code, 0) << render.error;
+    ASSERT_EQ(run("render " + set() + " --image map2d --out " + packed).code, 0);
+    for (const std::string name : {"/a.png", "/b.png"}) {
+        EXPECT_EQ(read_text(files + name).substr(1, 3), "PNG");
+        EXPECT_EQ(read_text(files + name), read_text(packed + name));
+    }
+    const Outcome again = run("render " + set() + " --limit 1 --out " + packed);
+    EXPECT_EQ(again.code, 1);
+    EXPECT_NE(again.error.find("a.png: exists already; --overwrite replaces it"),
+              std::string::npos);
+    EXPECT_EQ(run("render " + set() + " --image map3d --out " + files).code, 2);
+    input_.write("broken.fits", "x");
+    EXPECT_EQ(run("render --overwrite " + input() + " --out " + files).code, 3);
+}
+
+TEST_F(VitData, Fault65ACompleteSetIsLeftWhenNobodyReadsTheOutput) {
+    const std::string command = "'" + program_ + "' pack --out " + set() + " " + input() + " >&-";
+    std::system(command.c_str());  // NOLINT(cert-env33-c)
+    EXPECT_EQ(PackedSet(set(), {.verify_checksums = true}).size(), 2);
+}
+
+}  // namespace
+}  // namespace balmer::data
