@@ -20,7 +20,10 @@ SpectrumRow spectrum_row(const SpectrumBatch& batch, std::int64_t index, bool us
         }
     }
     if (batch.mask && use_mask) row.mask = batch.mask.as<std::uint8_t>() + start;
-    if (batch.inverse_variance) row.inverse_variance = batch.inverse_variance.as<float>() + start;
+    const bool is_variance_known =
+        batch.inverse_variance && (!batch.inverse_variance_known ||
+                                   batch.inverse_variance_known.as<std::uint8_t>()[index] != 0);
+    if (is_variance_known) row.inverse_variance = batch.inverse_variance.as<float>() + start;
     if (batch.wavelength) {
         const bool is_shared = batch.wavelength.shape.rank() == 1;
         row.wavelength = batch.wavelength.as<double>() + (is_shared ? 0 : start);

@@ -49,6 +49,9 @@ void check(const Context& context, const ImageOptions& options, const SpectrumBa
     if (batch.inverse_variance) {
         expect_view(batch.inverse_variance, DType::f32, whole, "inverse_variance");
     }
+    if (batch.inverse_variance_known) {
+        expect_view(batch.inverse_variance_known, DType::u8, {whole[0]}, "inverse_variance_known");
+    }
     if (batch.lengths) expect_view(batch.lengths, DType::i64, {whole[0]}, "lengths");
     if (batch.wavelength) {
         const bool is_shared = batch.wavelength.shape.rank() == 1;
@@ -69,6 +72,7 @@ void check(const Context& context, const ImageOptions& options, const SpectrumBa
     expect_on(context, flux, "flux");
     expect_on(context, batch.mask, "mask");
     expect_on(context, batch.inverse_variance, "inverse_variance");
+    expect_on(context, batch.inverse_variance_known, "inverse_variance_known");
     expect_on(context, batch.wavelength, "wavelength");
     expect_on(context, batch.lengths, "lengths");
     expect_on(context, output, "output");

@@ -16,8 +16,11 @@ struct SpectrumBatch {
     View flux;              ///< f32 [B, L]
     View mask;              ///< u8 [B, L], 0 = good; absent: every pixel is good
     View inverse_variance;  ///< f32 [B, L]; absent: unknown, unit weights
-    View wavelength;        ///< f64 [B, L] or [L], increasing; only `interpolate` needs it
-    View lengths;           ///< i64 [B]: pixels of each row that exist, 0..L; absent: all L
+    /// u8 [B], 0 where a row's inverse variances are placeholders and count as unknown; absent: all
+    /// rows are known.
+    View inverse_variance_known;
+    View wavelength;  ///< f64 [B, L] or [L], increasing; only `interpolate` needs it
+    View lengths;     ///< i64 [B]: pixels of each row that exist, 0..L; absent: all L
 };
 
 /// What a renderer gets; `output` has been checked against `options` and `batch`.

@@ -25,7 +25,7 @@ float compressed(double x) {
 /// The level 0..255 of `value` in [low, high].
 std::uint8_t level_of(float value, float low, float high) {
     const float scaled = std::clamp((value - low) / (high - low), 0.0F, 1.0F);
-    return static_cast<std::uint8_t>(scaled * 255.0F + 0.5F);
+    return static_cast<std::uint8_t>(std::nearbyint(scaled * 255.0F));
 }
 
 float red_scale(double share) {

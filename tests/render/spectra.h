@@ -52,7 +52,7 @@ inline int at(const std::vector<std::uint8_t>& image, const ImageOptions& option
 }
 
 /// A sloped continuum of about `level` with an emission line of the given height (in units of the
-/// continuum) and width (pixels) at `centre`, and unit noise of standard deviation `noise`.
+/// continuum) and width (pixels) at `centre`, and Gaussian noise of standard deviation `noise`.
 inline TestSpectra line_spectrum(std::int64_t pixels, double level, double height, double centre,
                                  double width, double noise, std::uint64_t seed = 1) {
     Random random(seed);

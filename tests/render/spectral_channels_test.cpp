@@ -125,6 +125,23 @@ TEST(SpectralChannels, Fault17ConstantFluxIsOneColour) {
     for (const auto& pixel : pixels) ASSERT_EQ(pixel, pixels[0]);
 }
 
+TEST(SpectralChannels, PlaceholderVariancesOfARowCountAsUnknown) {
+    auto spectra = line_spectrum(1000, 8.0, 1.0, 200, 6, 0.01);
+    spectra.inverse_variance.assign(1000, 1.0F);
+    spectra.flux.insert(spectra.flux.end(), spectra.flux.begin(), spectra.flux.end());
+    spectra.inverse_variance.insert(spectra.inverse_variance.end(), 1000, 1.0F);
+    spectra.count = 2;
+    std::uint8_t known[] = {1, 0};
+    auto batch = spectra.batch();
+    batch.inverse_variance_known = View(known, DType::u8, {2});
+    SpectralChannels channels;
+    const auto peak = [&](int row) { return channels.pixels(spectrum_row(batch, row, true))[200]; };
+    auto alone = line_spectrum(1000, 8.0, 1.0, 200, 6, 0.01);
+    alone.inverse_variance.clear();
+    EXPECT_EQ(peak(1), channels_of(alone)[200]);
+    EXPECT_GT(peak(1)[2], peak(0)[2]);
+}
+
 TEST(SpectralChannels, Fault14NoGoodPixelIsBlack) {
     auto spectra = line_spectrum(500, 8.0, 1.0, 200, 6, 0.5);
     std::fill(spectra.inverse_variance.begin(), spectra.inverse_variance.end(), 0.0F);
