@@ -47,7 +47,7 @@ void update(const AdamWArguments& arguments, const Piece& piece) {
     const T* gradient = piece.parameter->gradient.as<T>();
     T* first = piece.parameter->first_moment.as<T>();
     T* second = piece.parameter->second_moment.as<T>();
-#pragma omp simd
+#pragma GCC ivdep
     for (std::int64_t i = piece.begin; i < piece.end; ++i) {
         const T g = gradient[i] * scale;
         const T m = beta1 * first[i] + rest1 * g;
@@ -59,7 +59,7 @@ void update(const AdamWArguments& arguments, const Piece& piece) {
     }
     if (piece.parameter->low_precision) {
         bfloat16* low = piece.parameter->low_precision.as<bfloat16>();
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t i = piece.begin; i < piece.end; ++i) low[i] = bfloat16(parameter[i]);
     }
 }

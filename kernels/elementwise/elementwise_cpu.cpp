@@ -1,5 +1,5 @@
 // Element by element on the CPU. Loops whose operands all have stride 1 are written apart because
-// the compiler turns only those into vector code; `omp simd` says that an output which is also an
+// the compiler turns only those into vector code; `ivdep` says that an output which is also an
 // input is the same element, so that in-place calls are vectorised too.
 
 #include "kernels/elementwise/elementwise_cpu.h"
@@ -21,7 +21,7 @@ void map_run(T* out, std::int64_t out_stride, const T* a, std::int64_t a_stride,
              const Function& f) {
     using Value = accumulator_t<T>;
     if (out_stride == 1 && a_stride == 1) {
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t i = 0; i < n; ++i) out[i] = T(f(Value(a[i])));
         return;
     }
@@ -34,11 +34,11 @@ void zip_run(T* out, std::int64_t out_stride, const T* a, std::int64_t a_stride,
              std::int64_t b_stride, std::int64_t n, const Function& f) {
     using Value = accumulator_t<T>;
     if (out_stride == 1 && a_stride == 1 && b_stride == 1) {
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t i = 0; i < n; ++i) out[i] = T(f(Value(a[i]), Value(b[i])));
     } else if (out_stride == 1 && a_stride == 1 && b_stride == 0) {
         const Value right(*b);
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t i = 0; i < n; ++i) out[i] = T(f(Value(a[i]), right));
     } else {
         for (std::int64_t i = 0; i < n; ++i) {
@@ -160,7 +160,7 @@ void copy_run(To* out, std::int64_t out_stride, const From* x, std::int64_t x_st
         if constexpr (std::is_same_v<From, To>) {
             std::copy_n(x, n, out);
         } else {
-#pragma omp simd
+#pragma GCC ivdep
             for (std::int64_t i = 0; i < n; ++i) out[i] = converted<To>(x[i]);
         }
         return;

@@ -35,13 +35,13 @@ void gelu_plain(const Context& context, const GeluForward& arguments) {
         for_runs<Value>(context, arguments.x, arguments.bias,
                         [&](std::int64_t at, const Value* bias, std::int64_t n) {
                             if (bias == nullptr) {
-#pragma omp simd
+#pragma GCC ivdep
                                 for (std::int64_t i = 0; i < n; ++i) {
                                     y[at + i] = T(gelu_value(Value(x[at + i])));
                                 }
                                 return;
                             }
-#pragma omp simd
+#pragma GCC ivdep
                             for (std::int64_t i = 0; i < n; ++i) {
                                 y[at + i] = T(gelu_value(Value(x[at + i]) + bias[i]));
                             }
@@ -60,13 +60,13 @@ void gelu_backward_plain(const Context& context, const GeluBackward& arguments) 
             context, arguments.x, arguments.bias,
             [&](std::int64_t at, const Value* bias, std::int64_t n) {
                 if (bias == nullptr) {
-#pragma omp simd
+#pragma GCC ivdep
                     for (std::int64_t i = 0; i < n; ++i) {
                         dx[at + i] = T(Value(dy[at + i]) * gelu_derivative(Value(x[at + i])));
                     }
                     return;
                 }
-#pragma omp simd
+#pragma GCC ivdep
                 for (std::int64_t i = 0; i < n; ++i) {
                     dx[at + i] = T(Value(dy[at + i]) * gelu_derivative(Value(x[at + i]) + bias[i]));
                 }

@@ -21,35 +21,35 @@ void finish_typed(const GemmArguments& arguments, std::int64_t batch_index, std:
     Value* sums = row.data();
     const auto alpha = static_cast<Value>(spec.alpha);
     if (alpha != 1) {
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t j = 0; j < n; ++j) sums[j] *= alpha;
     }
     if (spec.beta != 0.0) {
         const auto beta = static_cast<Value>(spec.beta);
         const Out* c = static_cast<const Out*>(arguments.c) + at;
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t j = 0; j < n; ++j) sums[j] += beta * Value(c[j]);
     }
     const bool has_bias = spec.epilogue == Epilogue::bias || spec.epilogue == Epilogue::gelu;
     if (has_bias && arguments.bias != nullptr) {
         const auto* bias = static_cast<const Value*>(arguments.bias);
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t j = 0; j < n; ++j) sums[j] += bias[j];
     }
     auto* auxiliary = static_cast<Out*>(arguments.auxiliary) + (arguments.auxiliary ? at : 0);
     if (spec.epilogue == Epilogue::gelu) {
         if (arguments.auxiliary != nullptr) {
-#pragma omp simd
+#pragma GCC ivdep
             for (std::int64_t j = 0; j < n; ++j) auxiliary[j] = Out(sums[j]);
         }
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t j = 0; j < n; ++j) sums[j] = gelu_value(sums[j]);
     } else if (spec.epilogue == Epilogue::gelu_gradient) {
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t j = 0; j < n; ++j) sums[j] *= gelu_derivative(Value(auxiliary[j]));
     }
     Out* d = static_cast<Out*>(arguments.d) + at;
-#pragma omp simd
+#pragma GCC ivdep
     for (std::int64_t j = 0; j < n; ++j) d[j] = Out(sums[j]);
 }
 

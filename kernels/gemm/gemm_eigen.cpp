@@ -30,7 +30,7 @@ Block<Value> operand(const In* x, std::int64_t rows, std::int64_t columns, std::
         for (std::int64_t i = 0; i < rows; ++i) {
             const In* row = x + i * leading;
             Value* converted = scratch.data() + i * columns;
-#pragma omp simd
+#pragma GCC ivdep
             for (std::int64_t j = 0; j < columns; ++j) converted[j] = Value(row[j]);
         }
         return Block<Value>(scratch.data(), rows, columns, Eigen::OuterStride<>(columns));

@@ -207,7 +207,7 @@ void gelu_pass(const Context& context, const GemmArguments& arguments) {
     parallel_for(context, spec.batch * spec.m, 1 + 4096 / spec.n, [&](std::int64_t row) {
         const Out* p = row_of<Out>(arguments.auxiliary, spec, row);
         Out* d = row_of<Out>(arguments.d, spec, row);
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t j = 0; j < spec.n; ++j) d[j] = Out(gelu_value(float(p[j])));
     });
 }
@@ -225,7 +225,7 @@ void gelu_gradient_pass(const Context& context, const GemmArguments& arguments) 
         for (auto row = rows * chunk / chunks; row < rows * (chunk + 1) / chunks; ++row) {
             const Out* p = row_of<Out>(arguments.auxiliary, spec, row);
             Out* d = row_of<Out>(arguments.d, spec, row);
-#pragma omp simd
+#pragma GCC ivdep
             for (std::int64_t j = 0; j < spec.n; ++j) {
                 d[j] = Out(float(d[j]) * gelu_derivative(float(p[j])));
                 sums[j] += float(d[j]);

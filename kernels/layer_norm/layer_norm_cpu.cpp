@@ -31,7 +31,7 @@ void normalise_row(const LayerNormForward& arguments, std::int64_t row) {
     if (arguments.residual) {
         const T* residual = row_of<T>(arguments.residual, row);
         T* sum = row_of<T>(arguments.sum, row);
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t i = 0; i < columns; ++i) sum[i] = T(Value(x[i]) + Value(residual[i]));
         x = sum;
     }
@@ -50,7 +50,7 @@ void normalise_row(const LayerNormForward& arguments, std::int64_t row) {
     const Value* weight = arguments.weight.as<Value>();
     const Value* bias = arguments.bias.as<Value>();
     T* y = row_of<T>(arguments.y, row);
-#pragma omp simd
+#pragma GCC ivdep
     for (std::int64_t i = 0; i < columns; ++i) {
         y[i] = T((Value(x[i]) - mean) * reciprocal * weight[i] + bias[i]);
     }
@@ -88,10 +88,10 @@ void differentiate_row(const LayerNormBackward& arguments, std::int64_t row, Val
         return reciprocal * (Value(dy[i]) * weight[i] - mean_gradient - xhat * mean_xhat);
     };
     if (addend == nullptr) {
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t i = 0; i < columns; ++i) dx[i] = T(gradient_of_x(i));
     } else {
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t i = 0; i < columns; ++i) dx[i] = T(gradient_of_x(i) + Value(addend[i]));
     }
 }

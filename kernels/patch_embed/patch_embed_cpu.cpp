@@ -80,7 +80,7 @@ void assemble(const Context& context, const PatchEmbedForward& arguments, const 
         }
         const Value* sum = sums.as<Value>() + (i / tokens * (tokens - 1) + token - 1) * width;
         const Value* bias = arguments.bias.as<Value>();
-#pragma omp simd
+#pragma GCC ivdep
         for (std::int64_t c = 0; c < width; ++c) out[c] = T(sum[c] + bias[c] + position[c]);
     });
 }

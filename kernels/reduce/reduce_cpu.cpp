@@ -162,7 +162,7 @@ class Summation {
 
     static void add_row(Total* total, const T* x, std::int64_t stride, std::int64_t n) {
         if (stride == 1) {
-#pragma omp simd
+#pragma GCC ivdep
             for (std::int64_t i = 0; i < n; ++i) total[i] += Total(x[i]);
         } else {
             for (std::int64_t i = 0; i < n; ++i) total[i] += Total(x[i * stride]);

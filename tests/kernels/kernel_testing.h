@@ -184,6 +184,13 @@ inline std::vector<Way> ways_of(const std::vector<std::string>& choices) {
     return ways;
 }
 
+/// The CPU with this many threads.
+inline Context with_threads(int threads) {
+    Context context;
+    context.threads = threads;
+    return context;
+}
+
 /// Sets an environment variable while it lives.
 class ScopedVariable {
   public:
