@@ -39,15 +39,26 @@ MultiHeadAttention::MultiHeadAttention(std::int64_t width, std::int64_t heads, b
     }
 }
 
+Tensor MultiHeadAttention::packed_projection(const Tensor& x) const {
+    return reshape(qkv.forward(x), {x.size(0), x.size(1), 3, heads, x.size(2) / heads});
+}
+
 Tensor MultiHeadAttention::forward(const Tensor& x, const Tensor& key_mask,
                                    const Tensor& residual) const {
-    const std::int64_t B = x.size(0);
-    const std::int64_t T = x.size(1);
-    const std::int64_t D = x.size(2) / heads;
-    const Tensor packed = reshape(qkv.forward(x), {B, T, 3, heads, D});
-    const double scale = 1.0 / std::sqrt(static_cast<double>(D));
+    const Tensor packed = packed_projection(x);  // (B, T, 3, H, D)
+    const double scale = 1.0 / std::sqrt(static_cast<double>(packed.size(4)));
     const Tensor context = packed_attention(packed, key_mask, scale);  // (B, T, H, D)
     return projection.forward(reshape(context, x.shape()), residual);
+}
+
+Tensor MultiHeadAttention::forward_first(const Tensor& x, const Tensor& key_mask,
+                                         const Tensor& residual) const {
+    const Tensor packed = packed_projection(x);  // (B, T, 3, H, D)
+    const double scale = 1.0 / std::sqrt(static_cast<double>(packed.size(4)));
+    const Tensor query = slice(select(packed, 2, 0), 1, 0, 1);
+    const Tensor context = balmer::attention(query, select(packed, 2, 1), select(packed, 2, 2),
+                                             key_mask, scale);  // (B, 1, H, D)
+    return projection.forward(reshape(context, x.shape().with(1, 1)), residual);
 }
 
 Mlp::Mlp(std::int64_t width, std::int64_t hidden, const Context& context)
@@ -71,16 +82,31 @@ TransformerBlock::TransformerBlock(const Options& options, const Context& contex
 
 Tensor TransformerBlock::forward(const Tensor& x, const Tensor& key_mask,
                                  const ForwardOptions& options) const {
+    return run(x, key_mask, options, false);
+}
+
+Tensor TransformerBlock::forward_first(const Tensor& x, const Tensor& key_mask,
+                                       const ForwardOptions& options) const {
+    return run(x, key_mask, options, true);
+}
+
+Tensor TransformerBlock::run(const Tensor& x, const Tensor& key_mask, const ForwardOptions& options,
+                             bool first_token_only) const {
+    const Tensor residual = first_token_only ? slice(x, 1, 0, 1) : x;
+    const auto attend = [&](const Tensor& added) {
+        const Tensor normalised = norm1.forward(x);
+        return first_token_only ? attention.forward_first(normalised, key_mask, added)
+                                : attention.forward(normalised, key_mask, added);
+    };
     if (!options.training || drop_path_ == 0.0) {
-        const Tensor attended = attention.forward(norm1.forward(x), key_mask, x);
+        const Tensor attended = attend(residual);
         return mlp.forward(norm2.forward(attended), attended);
     }
     if (options.random == nullptr) {
         throw UsageError("drop path: training needs a source of random numbers");
     }
     Random& random = *options.random;
-    const Tensor attended =
-        x + drop_path(attention.forward(norm1.forward(x), key_mask), drop_path_, random);
+    const Tensor attended = residual + drop_path(attend({}), drop_path_, random);
     return attended + drop_path(mlp.forward(norm2.forward(attended)), drop_path_, random);
 }
 

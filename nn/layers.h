@@ -55,9 +55,18 @@ class MultiHeadAttention : public Module {
     /// (0: nobody attends to this token) may be undefined.
     Tensor forward(const Tensor& x, const Tensor& key_mask = {}, const Tensor& residual = {}) const;
 
+    /// The first token of that alone, which attends to all: x [B, T, width], residual [B, 1, width]
+    /// -> [B, 1, width].
+    Tensor forward_first(const Tensor& x, const Tensor& key_mask = {},
+                         const Tensor& residual = {}) const;
+
     const std::int64_t heads;
     const Linear& qkv;
     const Linear& projection;
+
+  private:
+    /// x [B, T, width] -> [B, T, 3, heads, D].
+    Tensor packed_projection(const Tensor& x) const;
 };
 
 /// fc2(gelu(fc1(x))) with the exact GELU.
@@ -89,12 +98,20 @@ class TransformerBlock : public Module {
     Tensor forward(const Tensor& x, const Tensor& key_mask = {},
                    const ForwardOptions& options = {}) const;
 
+    /// The first token of that alone, [B, 1, width]: what a last block costs less for a class
+    /// token.
+    Tensor forward_first(const Tensor& x, const Tensor& key_mask = {},
+                         const ForwardOptions& options = {}) const;
+
     const LayerNorm& norm1;
     const MultiHeadAttention& attention;
     const LayerNorm& norm2;
     const Mlp& mlp;
 
   private:
+    Tensor run(const Tensor& x, const Tensor& key_mask, const ForwardOptions& options,
+               bool first_token_only) const;
+
     double drop_path_;
 };
 

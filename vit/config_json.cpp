@@ -197,7 +197,8 @@ void read_own_keys(const std::string& path, const Object& root, ModelConfig& con
     }
 }
 
-/// What transformers alone wrote: a classifier is a head, one output without classes a number.
+/// What transformers alone wrote: a classifier is a head. One label is transformers' way to say
+/// regression, of what is not said: no head, and its classifier is ignored.
 void read_classifier(const Object& root, ModelConfig& config) {
     std::vector<std::string> architectures;
     root.read("architectures", architectures);
@@ -206,11 +207,7 @@ void read_classifier(const Object& root, ModelConfig& config) {
     head.target = "class";
     head.labels = labels_from_json(root);
     if (head.labels.empty()) head.labels = {"LABEL_0", "LABEL_1"};  // transformers' default
-    if (head.labels.size() == 1) {
-        head.target = "value";
-        head.labels.clear();
-    }
-    config.heads_.push_back(head);
+    if (head.labels.size() > 1) config.heads_.push_back(head);
 }
 
 void expect_labels_of_head(const Object& root, const ModelConfig& config) {

@@ -53,17 +53,18 @@ Tensor VisionTransformer::encode(const ModelInput& input, const ForwardOptions& 
         interpolate_position(position_embedding_, own, grid_of(pixels, config()));
     Tensor x = patch_embed(pixels, patch_embedding_->weight, patch_embedding_->bias, cls_token_,
                            position, config().patch_size);  // (B, 1 + N, C)
-    for (const auto* block : blocks_) x = block->forward(x, {}, options);
+    for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i]->forward(x, {}, options);
     return x;
 }
 
 Tensor VisionTransformer::features(const ModelInput& input, const ForwardOptions& options) const {
-    const Tensor cls = select(encode(input, options), 1, 0);  // (B, C)
-    return norm_->forward(cast(cls, DType::f32));
+    const Tensor cls = blocks_.back()->forward_first(encode(input, options), {}, options);
+    return norm_->forward(cast(select(cls, 1, 0), DType::f32));  // (B, C)
 }
 
 Tensor VisionTransformer::tokens(const ModelInput& input, const ForwardOptions& options) const {
-    return norm_->forward(cast(encode(input, options), DType::f32));
+    const Tensor x = blocks_.back()->forward(encode(input, options), {}, options);
+    return norm_->forward(cast(x, DType::f32));  // (B, T, C)
 }
 
 }  // namespace balmer::vit

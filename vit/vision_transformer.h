@@ -18,7 +18,7 @@ class VisionTransformer : public Model {
     Tensor tokens(const ModelInput& input, const ForwardOptions& options = {}) const override;
 
   private:
-    /// [B, T, C] after the last block.
+    /// [B, T, C] before the last block.
     Tensor encode(const ModelInput& input, const ForwardOptions& options) const;
 
     Tensor cls_token_;           // (C)

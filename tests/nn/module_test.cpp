@@ -146,6 +146,41 @@ TEST(TransformerBlock, KeptBranchesAreTheFusedOnesScaled) {
     for (std::size_t i = 0; i < fused.size(); ++i) EXPECT_NEAR(apart[i], fused[i], 2e-6);
 }
 
+TEST(TransformerBlock, TheFirstTokenAloneIsTheFirstOfAll) {
+    auto options = small_block();
+    options.drop_path = 0.5;
+    TransformerBlock block(options);
+    fill_randomly(block, 5);
+    const Tensor mask = Tensor::from(std::vector<std::uint8_t>{1, 0, 1, 1, 1, 1}, {2, 3});
+    for (const bool training : {false, true}) {
+        std::vector<std::vector<float>> results[2];
+        for (const bool first_only : {false, true}) {
+            Random random(7);
+            ForwardOptions forward;
+            forward.training = training;
+            forward.random = &random;
+            Tensor x = numbers({2, 3, 8}, 6);
+            x.set_requires_grad();
+            for (const auto& parameter : block.parameters()) parameter.tensor.clear_grad();
+            const Tensor first = first_only ? block.forward_first(x, mask, forward)
+                                            : slice(block.forward(x, mask, forward), 1, 0, 1);
+            EXPECT_EQ(first.shape(), (Shape{2, 1, 8}));
+            sum(first * numbers({2, 1, 8}, 8)).backward();
+            auto& result = results[first_only ? 1 : 0];
+            result.push_back(contiguous(first).to_vector<float>());
+            result.push_back(x.grad().to_vector<float>());
+            for (const auto& parameter : block.parameters()) {
+                result.push_back(parameter.tensor.grad().to_vector<float>());
+            }
+        }
+        for (std::size_t n = 0; n < results[0].size(); ++n) {
+            for (std::size_t i = 0; i < results[0][n].size(); ++i) {
+                EXPECT_NEAR(results[0][n][i], results[1][n][i], 2e-6) << n << " " << i;
+            }
+        }
+    }
+}
+
 TEST(Initialise, TruncatedNormalHasItsMomentsAndCut) {
     const Tensor tensor = Tensor::empty({200, 500});
     fill_truncated_normal(tensor, 0.02, 11, 3);

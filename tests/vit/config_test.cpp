@@ -186,6 +186,10 @@ TEST(ConfigJson, WhatTransformersLeavesOutHasItsDefault) {
         config_from_json("config.json", R"({"model_type": "vit", "architectures": ["ViTModel"],
                                             "id2label": {"0": "a", "1": "b"}})");
     EXPECT_TRUE(backbone.heads_.empty());
+    const ModelConfig regression = config_from_json(
+        "config.json", R"({"model_type": "vit", "architectures": ["ViTForImageClassification"],
+                           "id2label": {"0": "LABEL_0"}})");
+    EXPECT_TRUE(regression.heads_.empty());
 }
 
 }  // namespace
