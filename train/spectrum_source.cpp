@@ -1,0 +1,158 @@
+#include "train/spectrum_source.h"
+
+#include <algorithm>
+#include <span>
+
+#include "data/pack/spectrum_files.h"
+#include "data/readers/reader.h"
+#include "data/readers/validate.h"
+#include "train/inference.h"
+
+namespace balmer::train {
+
+namespace {
+
+/// Spectra that wait until they make a batch.
+class Pending {
+  public:
+    Pending(data::Grid grid, std::int64_t batch_size, const BatchSink& sink)
+        : grid_(grid), batch_size_(batch_size), sink_(sink) {}
+
+    /// False once the sink wants no more.
+    bool add(data::Spectrum spectrum, std::size_t place) {
+        spectra_.push_back(std::move(spectrum));
+        batch_.places.push_back(place);
+        return static_cast<std::int64_t>(spectra_.size()) < batch_size_ || flush();
+    }
+
+    bool flush() {
+        if (spectra_.empty()) return true;
+        fill();
+        const bool goes_on = sink_(batch_);
+        spectra_.clear();
+        batch_.places.clear();
+        return goes_on;
+    }
+
+  private:
+    void fill() {
+        data::Batch& batch = batch_.spectra;
+        batch.size = static_cast<std::int64_t>(spectra_.size());
+        const bool is_common = grid_ == data::Grid::common;
+        batch.lengths.clear();
+        for (const data::Spectrum& spectrum : spectra_) {
+            batch.lengths.push_back(is_common ? kernels::common_grid_pixels : spectrum.pixels());
+        }
+        batch.length = *std::max_element(batch.lengths.begin(), batch.lengths.end());
+        const auto total = static_cast<std::size_t>(batch.size * batch.length);
+        batch.flux.assign(total, 0.0F);
+        batch.inverse_variance.assign(total, 0.0F);
+        batch.mask.assign(total, 1);
+        batch.wavelength.assign(is_common ? 0 : total, 0.0);
+        const auto length = static_cast<std::size_t>(batch.length);
+        for (std::size_t b = 0; b < spectra_.size(); ++b) {
+            const data::Spectrum& spectrum = spectra_[b];
+            const std::size_t begin = b * length;
+            if (is_common) {
+                kernels::resample_to_common_grid(
+                    {spectrum.wavelength, spectrum.flux, spectrum.inverse_variance, spectrum.mask,
+                     kernels::grid_start(spectrum.wavelength)},
+                    {std::span(batch.flux).subspan(begin, length),
+                     std::span(batch.inverse_variance).subspan(begin, length),
+                     std::span(batch.mask).subspan(begin, length)});
+                continue;
+            }
+            std::copy(spectrum.flux.begin(), spectrum.flux.end(), batch.flux.begin() + begin);
+            std::copy(spectrum.inverse_variance.begin(), spectrum.inverse_variance.end(),
+                      batch.inverse_variance.begin() + begin);
+            std::copy(spectrum.mask.begin(), spectrum.mask.end(), batch.mask.begin() + begin);
+            std::copy(spectrum.wavelength.begin(), spectrum.wavelength.end(),
+                      batch.wavelength.begin() + begin);
+        }
+    }
+
+    data::Grid grid_;
+    std::int64_t batch_size_;
+    const BatchSink& sink_;
+    std::vector<data::Spectrum> spectra_;
+    SourceBatch batch_;
+};
+
+PredictionRow skipped_row(const std::string& file, std::int64_t row, data::Status status,
+                          const std::string& detail) {
+    PredictionRow skipped;
+    skipped.file = file;
+    skipped.row = row;
+    skipped.status = data::name_of(status);
+    skipped.reason = detail;
+    return skipped;
+}
+
+/// The spectra and the skipped rows of a file, which may be unusable as a whole.
+data::ReadResult read_file(const std::string& file) {
+    try {
+        data::ReadResult result = data::read_spectra(file);
+        // Another kind of fault than the reader's: good pixels, none of them where models look.
+        const double first = kernels::common_grid_wavelength(0);
+        const double last = kernels::common_grid_wavelength(kernels::common_grid_pixels - 1);
+        std::vector<data::Spectrum> usable;
+        for (data::Spectrum& spectrum : result.spectra) {
+            if (const auto fault = data::require_overlap(spectrum, first, last)) {
+                result.skipped.push_back(*fault);
+            } else {
+                usable.push_back(std::move(spectrum));
+            }
+        }
+        result.spectra = std::move(usable);
+        return result;
+    } catch (const data::SpectrumError& error) {
+        return {.spectra = {}, .skipped = {{0, error.status, error.detail}}};
+    } catch (const IoError& error) {
+        return {.spectra = {}, .skipped = {{0, data::Status::not_a_file, error.reason}}};
+    }
+}
+
+}  // namespace
+
+void read_packed(const data::PackedSet& set, const std::vector<std::int64_t>& rows, data::Grid grid,
+                 std::int64_t batch_size, PredictionTable& table, const BatchSink& sink) {
+    const std::span<const std::int64_t> all(rows);
+    SourceBatch batch;
+    for (std::size_t begin = 0; begin < rows.size();) {
+        const std::size_t count =
+            std::min(rows.size() - begin, static_cast<std::size_t>(batch_size));
+        data::fill_batch(set, all.subspan(begin, count), grid, batch.spectra);
+        batch.places.clear();
+        for (const std::int64_t row : all.subspan(begin, count)) {
+            batch.places.push_back(table.rows.size());
+            table.rows.push_back(describe(set, row));
+        }
+        if (!sink(batch)) return;
+        begin += count;
+    }
+}
+
+void read_files(const std::vector<std::string>& paths, data::Grid grid, std::int64_t batch_size,
+                PredictionTable& table, const BatchSink& sink) {
+    const data::SpectrumFiles found = data::find_spectrum_files(paths);
+    for (const data::RefusedPath& refused : found.refused) {
+        table.rows.push_back(
+            skipped_row(refused.path, 0, data::Status::not_a_file, refused.reason));
+    }
+    Pending pending(grid, batch_size, sink);
+    for (const std::string& file : found.files) {
+        data::ReadResult result = read_file(file);
+        for (const data::SkippedRow& skipped : result.skipped) {
+            table.rows.push_back(skipped_row(file, skipped.row, skipped.status, skipped.detail));
+        }
+        for (data::Spectrum& spectrum : result.spectra) {
+            spectrum.file = file;
+            const std::size_t place = table.rows.size();
+            table.rows.push_back(describe(spectrum, data::signal_to_noise(spectrum)));
+            if (!pending.add(std::move(spectrum), place)) return;
+        }
+    }
+    pending.flush();
+}
+
+}  // namespace balmer::train

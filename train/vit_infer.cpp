@@ -1,0 +1,356 @@
+// vit-infer: what a model says of spectra, and how good that is.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "data/program/arguments.h"
+#include "data/program/progress.h"
+#include "tensor/ops.h"
+#include "train/evaluation.h"
+#include "train/inference.h"
+#include "train/model_input.h"
+#include "train/program_context.h"
+#include "train/spectrum_source.h"
+#include "vit/model_directory.h"
+#include "weights/safetensors.h"
+
+namespace balmer::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+    std::string model;
+    std::string out;
+    std::vector<std::string> input;
+    std::string pixels;
+    std::string split;
+    bool evaluate = false;
+    std::string report;
+    std::string embeddings;
+    std::int64_t batch = 64;
+    bool use_flagged_redshifts = false;
+    bool overwrite = false;
+    program::ComputeArguments compute;
+};
+
+void add_options(CLI::App& app, Arguments& arguments) {
+    app.add_option("--model", arguments.model,
+                   "Run of vit-train or model directory as transformers writes it (example: "
+                   "--model runs/first)")
+        ->type_name("DIR")
+        ->required();
+    app.add_option("--input", arguments.input,
+                   "Packed set, FITS files or folders of them (example: --input packed)")
+        ->type_name("PATH...");
+    app.add_option("--pixels", arguments.pixels,
+                   "Instead of spectra: a safetensors file with images `pixel_values` f32 [N, 3, "
+                   "H, W], normalised (example: --pixels images.safetensors)")
+        ->type_name("FILE");
+    app.add_option("--out", arguments.out,
+                   "Table of predictions, .csv or .fits; may be left out with --embeddings or "
+                   "--evaluate (example: --out predictions.csv)")
+        ->type_name("FILE");
+    app.add_option("--split", arguments.split,
+                   "Part of a packed set: all, train, validation or test; where it is left out, "
+                   "test with --evaluate, else all (example: --split test)")
+        ->type_name("NAME");
+    app.add_flag("--evaluate", arguments.evaluate,
+                 "Compare with the labels of the input: prints the main figures and writes "
+                 "metrics.json");
+    app.add_option("--report", arguments.report,
+                   "Folder for metrics.json; where it is left out, `report` beside --out (example: "
+                   "--report runs/first/report)")
+        ->type_name("DIR");
+    app.add_option("--embeddings", arguments.embeddings,
+                   "Write features as safetensors: `cls` [N, C], and with --pixels "
+                   "`last_hidden_state` [N, T, C] (example: --embeddings out.safetensors)")
+        ->type_name("FILE");
+    app.add_option("--batch", arguments.batch, "Spectra computed at a time (example: --batch 16)")
+        ->type_name("N")
+        ->capture_default_str();
+    app.add_flag("--use-flagged-redshifts", arguments.use_flagged_redshifts,
+                 "Score redshifts that the survey itself flags (zwarn not 0) too");
+    app.add_flag("--overwrite", arguments.overwrite, "Replace outputs that exist");
+    program::add_compute_options(app, arguments.compute);
+    program::add_config_option(app);
+}
+
+bool has_suffix(const std::string& path, const std::string& suffix) {
+    return path.size() > suffix.size() && path.ends_with(suffix);
+}
+
+/// The path of metrics.json.
+std::string metrics_path(const Arguments& arguments) {
+    const fs::path folder = !arguments.report.empty()
+                                ? fs::path(arguments.report)
+                                : fs::path(arguments.out).parent_path() / "report";
+    return (folder / "metrics.json").string();
+}
+
+void expect_sensible(const Arguments& arguments) {
+    if (arguments.input.empty() == arguments.pixels.empty()) {
+        throw UsageError("one of --input and --pixels is needed");
+    }
+    if (arguments.out.empty() && arguments.embeddings.empty() && !arguments.evaluate) {
+        throw UsageError("--out is needed, or --embeddings or --evaluate");
+    }
+    if (!arguments.out.empty() && !has_suffix(arguments.out, ".csv") &&
+        !has_suffix(arguments.out, ".fits")) {
+        throw UsageError("--out " + arguments.out + ": ends in neither .csv nor .fits");
+    }
+    if (arguments.evaluate && !arguments.pixels.empty()) {
+        throw UsageError("--evaluate: images have no labels; use --input");
+    }
+    if (!arguments.report.empty() && !arguments.evaluate) {
+        throw UsageError("--report needs --evaluate");
+    }
+    if (arguments.batch < 1) throw UsageError("--batch: must be at least 1");
+    for (const std::string& output : {arguments.out, arguments.embeddings}) {
+        if (!output.empty()) program::expect_new_output(output, arguments.overwrite);
+    }
+    if (arguments.evaluate)
+        program::expect_new_output(metrics_path(arguments), arguments.overwrite);
+}
+
+/// NMAD of every regression target on the validation set of the run, where the directory has it.
+Uncertainties uncertainties_of(const Arguments& arguments,
+                               const std::vector<vit::ModelConfig::Head>& heads) {
+    const fs::path path = fs::path(arguments.model) / "validation.json";
+    if (!fs::exists(path)) return {};
+    const auto figures =
+        nlohmann::json::parse(weights::read_text_file(path.string()), nullptr, false);
+    Uncertainties uncertainties;
+    for (const auto& head : heads) {
+        if (head.is_classification() || !figures.is_object()) continue;
+        const auto found = figures.find(head.target);
+        if (found == figures.end() || !found->is_object()) continue;
+        const auto nmad = found->find("nmad");
+        if (nmad != found->end() && nmad->is_number()) uncertainties[head.target] = *nmad;
+    }
+    return uncertainties;
+}
+
+/// Features of all spectra, in the order of the table; zero for those that could not be used.
+class Embeddings {
+  public:
+    void set(const Tensor& tensor, std::span<const std::size_t> places) {
+        if (shape_.rank() == 0) shape_ = tensor.shape().without(0);
+        const auto width = static_cast<std::size_t>(shape_.numel());
+        const std::size_t last = *std::max_element(places.begin(), places.end());
+        values_.resize(std::max(values_.size(), (last + 1) * width));
+        const std::vector<float> rows = tensor.to_vector<float>();
+        for (std::size_t i = 0; i < places.size(); ++i) {
+            std::copy_n(rows.begin() + static_cast<std::ptrdiff_t>(i * width), width,
+                        values_.begin() + static_cast<std::ptrdiff_t>(places[i] * width));
+        }
+    }
+    weights::NamedView view(const std::string& name, std::size_t rows) {
+        values_.resize(rows * static_cast<std::size_t>(shape_.numel()));
+        Shape shape{static_cast<std::int64_t>(rows)};
+        for (const std::int64_t size : shape_) shape.push_back(size);
+        return {name, View(values_.data(), DType::f32, shape)};
+    }
+    bool empty() const { return values_.empty(); }
+
+  private:
+    Shape shape_;
+    std::vector<float> values_;
+};
+
+/// The work of one call: model, table and features.
+class Inference {
+  public:
+    explicit Inference(const Arguments& arguments)
+        : arguments_(arguments),
+          precision_(program::precision_of(arguments.compute)),
+          model_(vit::load_model(arguments.model, program::context_of(arguments.compute))),
+          input_(model_->config(), model_->context(), precision_),
+          uncertainties_(uncertainties_of(arguments, model_->config().heads_)) {
+        table_.heads = model_->config().heads_;
+        if (table_.heads.empty() && (!arguments.out.empty() || arguments.evaluate)) {
+            throw UsageError(arguments.model +
+                             ": the model has no head, so it predicts nothing; --embeddings "
+                             "writes its features");
+        }
+    }
+
+    /// False where a signal stopped it.
+    bool run() {
+        if (!arguments_.pixels.empty()) return read_pixels();
+        const bool is_packed = arguments_.input.size() == 1 &&
+                               fs::exists(fs::path(arguments_.input[0]) / data::manifest_name);
+        const BatchSink sink = [this](const SourceBatch& batch) {
+            if (program::stop_signal() != 0) return false;
+            const Tensor features = model_->features(
+                input_.build(batch.spectra, 0, batch.spectra.size), {.precision = precision_});
+            finish(features, batch.places);
+            return true;
+        };
+        if (!is_packed) {
+            if (!arguments_.split.empty() && arguments_.split != "all") {
+                throw UsageError("--split: only a packed set has splits");
+            }
+            read_files(arguments_.input, input_.options().grid, arguments_.batch, table_, sink);
+        } else {
+            const data::PackedSet set(arguments_.input[0]);
+            const std::vector<std::int64_t> rows = rows_of(set);
+            total_ = static_cast<std::int64_t>(rows.size());
+            read_packed(set, rows, input_.options().grid, arguments_.batch, table_, sink);
+        }
+        return program::stop_signal() == 0;
+    }
+
+    void write() {
+        if (has_suffix(arguments_.out, ".csv")) write_predictions_csv(arguments_.out, table_);
+        if (has_suffix(arguments_.out, ".fits")) write_predictions_fits(arguments_.out, table_);
+        if (!arguments_.embeddings.empty()) {
+            std::vector<weights::NamedView> views;
+            if (!cls_.empty()) views.push_back(cls_.view("cls", table_.rows.size()));
+            if (!tokens_.empty()) {
+                views.push_back(tokens_.view("last_hidden_state", table_.rows.size()));
+            }
+            weights::write_safetensors(arguments_.embeddings, views);
+        }
+        if (arguments_.evaluate) {
+            evaluation_ =
+                evaluate(table_, {.use_flagged_redshifts = arguments_.use_flagged_redshifts});
+            weights::write_file_atomically(metrics_path(arguments_), evaluation_.json);
+        }
+    }
+
+    /// Tells what was done; the exit code.
+    int summarise() const {
+        std::map<std::string, std::int64_t> skipped;
+        for (const PredictionRow& row : table_.rows) {
+            if (row.status != "OK") ++skipped[row.status];
+        }
+        std::int64_t unusable = 0;
+        for (const auto& [status, count] : skipped) unusable += count;
+        fmt::print("{} spectra, {} predicted", table_.rows.size(),
+                   static_cast<std::int64_t>(table_.rows.size()) - unusable);
+        for (const auto& [status, count] : skipped) fmt::print(", {} {}", count, status);
+        fmt::print("\n");
+        if (arguments_.evaluate) {
+            for (const auto& [name, value] : evaluation_.summary) {
+                fmt::print("{:20} {:.5f}\n", name, value);
+            }
+            fmt::print("{}\n", metrics_path(arguments_));
+        }
+        for (const std::string& path : {arguments_.out, arguments_.embeddings}) {
+            if (!path.empty()) fmt::print("{}\n", path);
+        }
+        return unusable > 0 ? program::partial : program::done;
+    }
+
+  private:
+    std::vector<std::int64_t> rows_of(const data::PackedSet& set) const {
+        std::string split = arguments_.split;
+        if (split.empty()) {
+            split = arguments_.evaluate ? "test" : "all";
+            fmt::print("--split {}\n", split);
+        }
+        std::vector<std::int64_t> rows;
+        const bool is_all = split == "all";
+        const data::Split wanted = is_all ? data::Split::test : data::split_named(split);
+        for (std::int64_t row = 0; row < set.size(); ++row) {
+            if (is_all || set.split(row) == wanted) rows.push_back(row);
+        }
+        return rows;
+    }
+
+    /// Predictions and features of one batch.
+    void finish(const Tensor& features, std::span<const std::size_t> places) {
+        if (!table_.heads.empty()) {
+            std::vector<PredictionRow> rows(places.size());
+            decode_outputs(table_.heads, model_->apply_heads(features), uncertainties_, rows);
+            for (std::size_t i = 0; i < places.size(); ++i) {
+                table_.rows[places[i]].outputs = std::move(rows[i].outputs);
+            }
+        }
+        if (!arguments_.embeddings.empty()) cls_.set(features, places);
+        done_ += static_cast<std::int64_t>(places.size());
+        progress_.update(done_, total_);
+    }
+
+    bool read_pixels() {
+        const weights::SafetensorsFile file(arguments_.pixels);
+        const Shape shape = file.info("pixel_values").shape;
+        const vit::ModelConfig& config = model_->config();
+        const bool fits = shape.rank() == 4 && shape[1] == config.channels &&
+                          shape[2] == config.image_size && shape[3] == config.image_size;
+        if (config.architecture != "vit" || !fits) {
+            throw UsageError(fmt::format("{}: pixel_values {}, the model takes [N, {}, {}, {}]",
+                                         arguments_.pixels, to_string(shape), config.channels,
+                                         config.image_size, config.image_size));
+        }
+        std::vector<float> pixels(static_cast<std::size_t>(shape.numel()));
+        file.read_as_f32("pixel_values", pixels.data());
+        total_ = shape[0];
+        const std::int64_t one = shape.without(0).numel();
+        for (std::int64_t begin = 0; begin < total_; begin += arguments_.batch) {
+            if (program::stop_signal() != 0) return false;
+            const std::int64_t count = std::min(arguments_.batch, total_ - begin);
+            const Tensor images = Tensor::from(
+                std::span<const float>(pixels).subspan(static_cast<std::size_t>(begin * one),
+                                                       static_cast<std::size_t>(count * one)),
+                shape.with(0, count), model_->context());
+            vit::ModelInput input;
+            input.pixels = cast(images, precision_);
+            std::vector<std::size_t> places;
+            for (std::int64_t i = begin; i < begin + count; ++i) {
+                places.push_back(table_.rows.size());
+                PredictionRow row;
+                row.file = arguments_.pixels;
+                row.row = i;
+                table_.rows.push_back(std::move(row));
+            }
+            const Tensor tokens = model_->tokens(input, {.precision = precision_});
+            finish(contiguous(select(tokens, 1, 0)), places);
+            if (!arguments_.embeddings.empty()) tokens_.set(tokens, places);
+        }
+        return true;
+    }
+
+    const Arguments& arguments_;
+    NoGrad no_grad_;
+    DType precision_;
+    std::unique_ptr<vit::Model> model_;
+    InputBuilder input_;
+    Uncertainties uncertainties_;
+    PredictionTable table_;
+    Embeddings cls_;
+    Embeddings tokens_;
+    Evaluation evaluation_;
+    std::int64_t done_ = 0;
+    std::int64_t total_ = 0;
+    program::Progress progress_{"infer", "spectra", 0};
+};
+
+int infer(const Arguments& arguments) {
+    expect_sensible(arguments);
+    program::catch_stop_signals();
+    Inference inference(arguments);
+    if (!inference.run()) return program::stop_exit_code();
+    inference.write();
+    return inference.summarise();
+}
+
+}  // namespace
+}  // namespace balmer::train
+
+int main(int argc, char** argv) {
+    using namespace balmer;
+    return program::run_guarded("vit-infer", [&] {
+        CLI::App app("Predicts classes, redshifts and stellar parameters of spectra.", "vit-infer");
+        train::Arguments arguments;
+        train::add_options(app, arguments);
+        if (const auto code = program::parse_arguments(app, argc, argv)) return *code;
+        return train::infer(arguments);
+    });
+}
