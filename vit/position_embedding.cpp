@@ -73,7 +73,8 @@ Tensor interpolate_position(const Tensor& position, Grid from, Grid to) {
 Tensor sinusoidal_positions(std::int64_t length, std::int64_t width, const Context& context) {
     std::vector<float> table(static_cast<std::size_t>(length * width));
     for (std::int64_t channel = 0; channel < width; ++channel) {
-        const double exponent = static_cast<double>(channel / 2 * 2) / static_cast<double>(width);
+        const std::int64_t even = channel - channel % 2;
+        const double exponent = static_cast<double>(even) / static_cast<double>(width);
         const double frequency = std::pow(10000.0, -exponent);
         for (std::int64_t t = 0; t < length; ++t) {
             const double angle = static_cast<double>(t) * frequency;

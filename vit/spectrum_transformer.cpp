@@ -79,8 +79,8 @@ SpectrumTransformer::Encoded SpectrumTransformer::encode(const ModelInput& input
         cast(wavelength_position(input.wavelength, cast(input.mask, input.wavelength.dtype())),
              DType::f32);
     // A whole number: 1 where more than half of the p pixels are valid, else 0.
-    const Tensor share =
-        affine(sum(in_tokens(valid, p), {2}), 1.0 / static_cast<double>(p / 2 + 1));
+    const std::int64_t needed = p / 2 + 1;
+    const Tensor share = affine(sum(in_tokens(valid, p), {2}), 1.0 / static_cast<double>(needed));
     const Tensor mask = cast(share, DType::u8);  // (B, T)
 
     Tensor x = flux_embedding_->forward(in_tokens(flux, p));
