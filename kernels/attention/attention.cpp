@@ -8,8 +8,10 @@ namespace balmer::kernels {
 namespace {
 
 const Choice<AttentionForward> forward_choices[] = {
+    {"blocked", accepts_attention_blocked, attention_blocked},
     {"plain", accepts_cpu<AttentionForward>, attention_plain}};
 const Choice<AttentionBackward> backward_choices[] = {
+    {"blocked", accepts_attention_backward_blocked, attention_backward_blocked},
     {"plain", accepts_cpu<AttentionBackward>, attention_backward_plain}};
 
 void check_heads(const Check& check, const View& view, const char* argument, DType dtype,

@@ -9,6 +9,15 @@
 
 namespace balmer {
 
+/// a b + c, rounded once where that is one instruction.
+inline float multiply_add(float a, float b, float c) {
+#ifdef FP_FAST_FMAF
+    return std::fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 /// exp(high + low) for a |low| below 0.06 that `high` has no bits for. Error below 2 ulp where the
 /// result is a normal number; 0 below that, infinity above the largest f32, NaN for NaN.
 /// exp(x) = 2^n e^r with n the integer next to x / ln 2 and |r| <= 0.41; the polynomial's relative
@@ -20,15 +29,15 @@ inline float exponential(float high, float low = 0.0F) {
     constexpr float ln2_high = 0.693359375F;  // few bits: n * ln2_high is exact
     constexpr float ln2_low = -2.12194440e-4F;
     const float x = std::min(std::max(high, -104.0F), 90.0F);  // in this order NaN stays NaN
-    const float shifted = x * log2_e + to_integer;
+    const float shifted = multiply_add(x, log2_e, to_integer);
     const float n = shifted - to_integer;
-    const float r = ((x - n * ln2_high) - n * ln2_low) + low;
+    const float r = multiply_add(n, -ln2_low, multiply_add(n, -ln2_high, x)) + low;
     float q = 1.378558746e-03F;
-    q = q * r + 8.382788367e-03F;
-    q = q * r + 4.167002070e-02F;
-    q = q * r + 1.666638181e-01F;
-    q = q * r + 4.999998214e-01F;
-    const float power = q * (r * r) + r + 1.0F;
+    q = multiply_add(q, r, 8.382788367e-03F);
+    q = multiply_add(q, r, 4.167002070e-02F);
+    q = multiply_add(q, r, 1.666638181e-01F);
+    q = multiply_add(q, r, 4.999998214e-01F);
+    const float power = multiply_add(q, r * r, r) + 1.0F;
     // 2^(n - 1), then twice: 2^128 itself is not an f32.
     const std::int32_t exponent = std::bit_cast<std::int32_t>(shifted) - to_integer_bits + 126;
     const auto bits = static_cast<std::uint32_t>(std::max(exponent, std::int32_t{0})) << 23;
@@ -59,14 +68,14 @@ inline Gaussian<float> gaussian(float x) {
     const float u = 1.0F / (z + centre);
     const float t = (z - centre) * u;
     float p = 4.434624985e-04F;
-    p = p * t + 5.096495231e-04F;
-    p = p * t - 4.169019978e-03F;
-    p = p * t + 1.200057954e-03F;
-    p = p * t + 3.749250314e-02F;
-    p = p * t - 1.515208322e-01F;
-    p = p * t + 3.529396049e-01F;
-    p = p * t - 5.881882778e-01F;
-    p = p * t + 7.502940742e-01F;
+    p = multiply_add(p, t, 5.096495231e-04F);
+    p = multiply_add(p, t, -4.169019978e-03F);
+    p = multiply_add(p, t, 1.200057954e-03F);
+    p = multiply_add(p, t, 3.749250314e-02F);
+    p = multiply_add(p, t, -1.515208322e-01F);
+    p = multiply_add(p, t, 3.529396049e-01F);
+    p = multiply_add(p, t, -5.881882778e-01F);
+    p = multiply_add(p, t, 7.502940742e-01F);
     const float tail = power * (u * p);
     return {x < 0.0F ? tail : 1.0F - tail, power * inverse_root_2_pi};
 }

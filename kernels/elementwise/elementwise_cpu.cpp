@@ -9,6 +9,8 @@
 #include <type_traits>
 
 #include "kernels/core/strided_loop.h"
+#include "kernels/core/vector_math.h"
+#include "kernels/core/wide_vectors.h"
 
 namespace balmer::kernels {
 namespace {
@@ -21,9 +23,10 @@ void map_run(T* out, std::int64_t out_stride, const T* a, std::int64_t a_stride,
              const Function& f) {
     using Value = accumulator_t<T>;
     if (out_stride == 1 && a_stride == 1) {
+        return with_widest_vectors([=] {
 #pragma GCC ivdep
-        for (std::int64_t i = 0; i < n; ++i) out[i] = T(f(Value(a[i])));
-        return;
+            for (std::int64_t i = 0; i < n; ++i) out[i] = T(f(Value(a[i])));
+        });
     }
     for (std::int64_t i = 0; i < n; ++i) out[i * out_stride] = T(f(Value(a[i * a_stride])));
 }
@@ -34,12 +37,16 @@ void zip_run(T* out, std::int64_t out_stride, const T* a, std::int64_t a_stride,
              std::int64_t b_stride, std::int64_t n, const Function& f) {
     using Value = accumulator_t<T>;
     if (out_stride == 1 && a_stride == 1 && b_stride == 1) {
+        with_widest_vectors([=] {
 #pragma GCC ivdep
-        for (std::int64_t i = 0; i < n; ++i) out[i] = T(f(Value(a[i]), Value(b[i])));
+            for (std::int64_t i = 0; i < n; ++i) out[i] = T(f(Value(a[i]), Value(b[i])));
+        });
     } else if (out_stride == 1 && a_stride == 1 && b_stride == 0) {
         const Value right(*b);
+        with_widest_vectors([=] {
 #pragma GCC ivdep
-        for (std::int64_t i = 0; i < n; ++i) out[i] = T(f(Value(a[i]), right));
+            for (std::int64_t i = 0; i < n; ++i) out[i] = T(f(Value(a[i]), right));
+        });
     } else {
         for (std::int64_t i = 0; i < n; ++i) {
             out[i * out_stride] = T(f(Value(a[i * a_stride]), Value(b[i * b_stride])));
@@ -79,7 +86,7 @@ void zip(const Context& context, const View& out, const View& a, const View& b,
 
 template <class Value>
 Value sigmoid_of(Value x) {
-    return Value(1) / (Value(1) + std::exp(-x));
+    return Value(1) / (Value(1) + exponential(-x));
 }
 
 /// Calls `body` with the function of one variable that `operation` names.
@@ -90,7 +97,7 @@ void dispatch_function(UnaryOperation operation, const Body& body) {
         case negative:
             return body([](auto x) { return -x; });
         case exponential:
-            return body([](auto x) { return std::exp(x); });
+            return body([](auto x) { return balmer::exponential(x); });
         case logarithm:
             return body([](auto x) { return std::log(x); });
         case square_root:
@@ -118,7 +125,7 @@ void dispatch_derivative(UnaryOperation operation, const Body& body) {
         case negative:
             return body([](auto, auto dy) { return -dy; });
         case exponential:
-            return body([](auto x, auto dy) { return dy * std::exp(x); });
+            return body([](auto x, auto dy) { return dy * balmer::exponential(x); });
         case logarithm:
             return body([](auto x, auto dy) { return dy / x; });
         case square_root:
@@ -160,8 +167,10 @@ void copy_run(To* out, std::int64_t out_stride, const From* x, std::int64_t x_st
         if constexpr (std::is_same_v<From, To>) {
             std::copy_n(x, n, out);
         } else {
+            with_widest_vectors([=] {
 #pragma GCC ivdep
-            for (std::int64_t i = 0; i < n; ++i) out[i] = converted<To>(x[i]);
+                for (std::int64_t i = 0; i < n; ++i) out[i] = converted<To>(x[i]);
+            });
         }
         return;
     }
@@ -226,6 +235,10 @@ void fill_plain(const Context& context, const Fill& arguments) {
         const T value = static_cast<T>(arguments.value);
         StridedLoop<1>({arguments.out})
             .run(context, grain, [&](const auto& at, const auto& step, std::int64_t n) {
+                if (step[0] == 1) {
+                    std::fill_n(target + at[0], n, value);
+                    return;
+                }
                 for (std::int64_t i = 0; i < n; ++i) target[at[0] + i * step[0]] = value;
             });
     });

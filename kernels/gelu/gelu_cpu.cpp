@@ -3,6 +3,7 @@
 #include "kernels/gelu/gelu_cpu.h"
 
 #include "kernels/core/parallel.h"
+#include "kernels/core/wide_vectors.h"
 #include "kernels/gelu/gelu_math.h"
 
 namespace balmer::kernels {
@@ -30,22 +31,20 @@ void gelu_plain(const Context& context, const GeluForward& arguments) {
     dispatch_floating(arguments.x.dtype, "gelu", [&](auto tag) {
         using T = typename decltype(tag)::type;
         using Value = accumulator_t<T>;
-        const T* x = arguments.x.as<T>();
-        T* y = arguments.y.as<T>();
-        for_runs<Value>(context, arguments.x, arguments.bias,
-                        [&](std::int64_t at, const Value* bias, std::int64_t n) {
-                            if (bias == nullptr) {
+        const auto run = [&](std::int64_t at, const Value* bias, std::int64_t n) {
+            const T* x = arguments.x.as<T>() + at;
+            T* y = arguments.y.as<T>() + at;
+            with_widest_vectors([=] {
+                if (bias == nullptr) {
 #pragma GCC ivdep
-                                for (std::int64_t i = 0; i < n; ++i) {
-                                    y[at + i] = T(gelu_value(Value(x[at + i])));
-                                }
-                                return;
-                            }
+                    for (std::int64_t i = 0; i < n; ++i) y[i] = T(gelu_value(Value(x[i])));
+                    return;
+                }
 #pragma GCC ivdep
-                            for (std::int64_t i = 0; i < n; ++i) {
-                                y[at + i] = T(gelu_value(Value(x[at + i]) + bias[i]));
-                            }
-                        });
+                for (std::int64_t i = 0; i < n; ++i) y[i] = T(gelu_value(Value(x[i]) + bias[i]));
+            });
+        };
+        for_runs<Value>(context, arguments.x, arguments.bias, run);
     });
 }
 
@@ -53,24 +52,25 @@ void gelu_backward_plain(const Context& context, const GeluBackward& arguments) 
     dispatch_floating(arguments.x.dtype, "gelu_backward", [&](auto tag) {
         using T = typename decltype(tag)::type;
         using Value = accumulator_t<T>;
-        const T* x = arguments.x.as<T>();
-        const T* dy = arguments.dy.as<T>();
-        T* dx = arguments.dx.as<T>();
-        for_runs<Value>(
-            context, arguments.x, arguments.bias,
-            [&](std::int64_t at, const Value* bias, std::int64_t n) {
+        const auto run = [&](std::int64_t at, const Value* bias, std::int64_t n) {
+            const T* x = arguments.x.as<T>() + at;
+            const T* dy = arguments.dy.as<T>() + at;
+            T* dx = arguments.dx.as<T>() + at;
+            with_widest_vectors([=] {
                 if (bias == nullptr) {
 #pragma GCC ivdep
                     for (std::int64_t i = 0; i < n; ++i) {
-                        dx[at + i] = T(Value(dy[at + i]) * gelu_derivative(Value(x[at + i])));
+                        dx[i] = T(Value(dy[i]) * gelu_derivative(Value(x[i])));
                     }
                     return;
                 }
 #pragma GCC ivdep
                 for (std::int64_t i = 0; i < n; ++i) {
-                    dx[at + i] = T(Value(dy[at + i]) * gelu_derivative(Value(x[at + i]) + bias[i]));
+                    dx[i] = T(Value(dy[i]) * gelu_derivative(Value(x[i]) + bias[i]));
                 }
             });
+        };
+        for_runs<Value>(context, arguments.x, arguments.bias, run);
     });
 }
 

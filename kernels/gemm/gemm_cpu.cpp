@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/core/parallel.h"
+#include "kernels/core/wide_vectors.h"
 #include "kernels/gelu/gelu_math.h"
 #include "kernels/reduce/reduce.h"
 
@@ -18,39 +19,45 @@ void finish_typed(const GemmArguments& arguments, std::int64_t batch_index, std:
     const GemmSpec& spec = arguments.spec;
     const std::int64_t at = batch_index * spec.stride_d + row_index * spec.ldd;
     const auto n = static_cast<std::int64_t>(row.size());
-    Value* sums = row.data();
     const auto alpha = static_cast<Value>(spec.alpha);
-    if (alpha != 1) {
+    const auto beta = static_cast<Value>(spec.beta);
+    const Epilogue epilogue = spec.epilogue;
+    const bool has_bias = epilogue == Epilogue::bias || epilogue == Epilogue::gelu;
+    const auto* bias = has_bias ? static_cast<const Value*>(arguments.bias) : nullptr;
+    const Out* c = spec.beta == 0.0 ? nullptr : static_cast<const Out*>(arguments.c) + at;
+    const bool has_auxiliary = epilogue == Epilogue::gelu || epilogue == Epilogue::gelu_gradient;
+    Out* auxiliary = has_auxiliary && arguments.auxiliary != nullptr
+                         ? static_cast<Out*>(arguments.auxiliary) + at
+                         : nullptr;
+    Out* d = static_cast<Out*>(arguments.d) + at;
+    Value* sums = row.data();
+    with_widest_vectors([=] {
+        if (alpha != 1) {
 #pragma GCC ivdep
-        for (std::int64_t j = 0; j < n; ++j) sums[j] *= alpha;
-    }
-    if (spec.beta != 0.0) {
-        const auto beta = static_cast<Value>(spec.beta);
-        const Out* c = static_cast<const Out*>(arguments.c) + at;
+            for (std::int64_t j = 0; j < n; ++j) sums[j] *= alpha;
+        }
+        if (c != nullptr) {
 #pragma GCC ivdep
-        for (std::int64_t j = 0; j < n; ++j) sums[j] += beta * Value(c[j]);
-    }
-    const bool has_bias = spec.epilogue == Epilogue::bias || spec.epilogue == Epilogue::gelu;
-    if (has_bias && arguments.bias != nullptr) {
-        const auto* bias = static_cast<const Value*>(arguments.bias);
+            for (std::int64_t j = 0; j < n; ++j) sums[j] += beta * Value(c[j]);
+        }
+        if (bias != nullptr) {
 #pragma GCC ivdep
-        for (std::int64_t j = 0; j < n; ++j) sums[j] += bias[j];
-    }
-    auto* auxiliary = static_cast<Out*>(arguments.auxiliary) + (arguments.auxiliary ? at : 0);
-    if (spec.epilogue == Epilogue::gelu) {
-        if (arguments.auxiliary != nullptr) {
+            for (std::int64_t j = 0; j < n; ++j) sums[j] += bias[j];
+        }
+        if (epilogue == Epilogue::gelu) {
+            if (auxiliary != nullptr) {
 #pragma GCC ivdep
-            for (std::int64_t j = 0; j < n; ++j) auxiliary[j] = Out(sums[j]);
+                for (std::int64_t j = 0; j < n; ++j) auxiliary[j] = Out(sums[j]);
+            }
+#pragma GCC ivdep
+            for (std::int64_t j = 0; j < n; ++j) sums[j] = gelu_value(sums[j]);
+        } else if (epilogue == Epilogue::gelu_gradient) {
+#pragma GCC ivdep
+            for (std::int64_t j = 0; j < n; ++j) sums[j] *= gelu_derivative(Value(auxiliary[j]));
         }
 #pragma GCC ivdep
-        for (std::int64_t j = 0; j < n; ++j) sums[j] = gelu_value(sums[j]);
-    } else if (spec.epilogue == Epilogue::gelu_gradient) {
-#pragma GCC ivdep
-        for (std::int64_t j = 0; j < n; ++j) sums[j] *= gelu_derivative(Value(auxiliary[j]));
-    }
-    Out* d = static_cast<Out*>(arguments.d) + at;
-#pragma GCC ivdep
-    for (std::int64_t j = 0; j < n; ++j) d[j] = Out(sums[j]);
+        for (std::int64_t j = 0; j < n; ++j) d[j] = Out(sums[j]);
+    });
 }
 
 template <class In>

@@ -15,6 +15,7 @@
 
 #include "kernels/core/error.h"
 #include "kernels/core/parallel.h"
+#include "kernels/core/wide_vectors.h"
 #include "kernels/gelu/gelu_math.h"
 #include "kernels/gemm/gemm_cpu.h"
 
@@ -207,8 +208,11 @@ void gelu_pass(const Context& context, const GemmArguments& arguments) {
     parallel_for(context, spec.batch * spec.m, 1 + 4096 / spec.n, [&](std::int64_t row) {
         const Out* p = row_of<Out>(arguments.auxiliary, spec, row);
         Out* d = row_of<Out>(arguments.d, spec, row);
+        const std::int64_t n = spec.n;
+        with_widest_vectors([=] {
 #pragma GCC ivdep
-        for (std::int64_t j = 0; j < spec.n; ++j) d[j] = Out(gelu_value(float(p[j])));
+            for (std::int64_t j = 0; j < n; ++j) d[j] = Out(gelu_value(float(p[j])));
+        });
     });
 }
 
@@ -225,11 +229,15 @@ void gelu_gradient_pass(const Context& context, const GemmArguments& arguments) 
         for (auto row = rows * chunk / chunks; row < rows * (chunk + 1) / chunks; ++row) {
             const Out* p = row_of<Out>(arguments.auxiliary, spec, row);
             Out* d = row_of<Out>(arguments.d, spec, row);
+            const std::int64_t n = spec.n;
+            with_widest_vectors([=] {
 #pragma GCC ivdep
-            for (std::int64_t j = 0; j < spec.n; ++j) {
-                d[j] = Out(float(d[j]) * gelu_derivative(float(p[j])));
-                sums[j] += float(d[j]);
-            }
+                for (std::int64_t j = 0; j < n; ++j) {
+                    const Out value(float(d[j]) * gelu_derivative(float(p[j])));
+                    d[j] = value;
+                    sums[j] += float(value);
+                }
+            });
         }
     });
     if (arguments.bias_gradient == nullptr) return;
