@@ -184,6 +184,11 @@ Atmosphere::Atmosphere(const StellarParameters& parameters) : parameters_(parame
         abundance_[static_cast<std::size_t>(i)] = std::pow(10.0, element.solar - 12.0 + shift);
     }
     abundance_[1] = parameters.helium;
+    if (parameters.logg < 3.5) {
+        // First dredge-up: giants turned carbon into nitrogen.
+        abundance_[static_cast<std::size_t>(Element::C)] *= 0.8;
+        abundance_[static_cast<std::size_t>(Element::N)] *= 2.5;
+    }
 
     constexpr double first = -5.0;
     constexpr double step = 0.25;
@@ -198,8 +203,11 @@ Atmosphere::Atmosphere(const StellarParameters& parameters) : parameters_(parame
     for (int i = 0; i < count; ++i) {
         Layer layer{};
         layer.tau = std::pow(10.0, first + step * i);
-        const double hopf = 0.7104 - 0.1331 * std::exp(-3.4488 * layer.tau);
-        layer.temperature = parameters.teff * std::pow(0.75 * (layer.tau + hopf), 0.25);
+        // In A stars the mean (Rosseland) opacity exceeds that at 5000 A.
+        const double distance = (std::log10(parameters.teff) - 3.94) / 0.07;
+        const double mean = layer.tau * (1.0 + 0.8 * std::exp(-distance * distance));
+        const double hopf = 0.7104 - 0.1331 * std::exp(-3.4488 * mean);
+        layer.temperature = parameters.teff * std::pow(0.75 * (mean + hopf), 0.25);
         // Lines cool the outermost layers below the grey value.
         const double height = std::clamp((-0.5 - std::log10(layer.tau)) / 3.0, 0.0, 1.0);
         layer.temperature *= 1.0 - 0.09 * height;

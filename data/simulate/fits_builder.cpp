@@ -27,11 +27,12 @@ struct FitsBuilder::State {
 
 FitsBuilder::FitsBuilder() : state_(std::make_unique<State>()) {
     State& s = *state_;
-    constexpr std::size_t first = 64 * 2880;
-    s.size = first;
-    s.memory = std::malloc(first);  // NOLINT: CFITSIO reallocates it
-    if (s.memory == nullptr) throw OutOfMemoryError("no memory for a FITS file", first, 0);
-    fits_create_memfile(&s.file, &s.memory, &s.size, first, &std::realloc, &s.status);
+    // One zeroed block: CFITSIO takes the initial buffer for a file that exists and reads it.
+    constexpr std::size_t block = 2880;
+    s.size = block;
+    s.memory = std::calloc(1, block);  // CFITSIO reallocates it
+    if (s.memory == nullptr) throw OutOfMemoryError("no memory for a FITS file", block, 0);
+    fits_create_memfile(&s.file, &s.memory, &s.size, 96 * block, &std::realloc, &s.status);
     if (s.status != 0) {
         std::free(s.memory);
         s.memory = nullptr;

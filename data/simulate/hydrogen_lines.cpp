@@ -28,6 +28,8 @@ void add_hydrogen_lines(const Atmosphere& atmosphere, const LogGrid& grid,
     const auto& layers = atmosphere.layers();
     const auto depth = static_cast<std::int64_t>(layers.size());
     const int last = std::clamp(static_cast<int>(atmosphere.last_bound_level()), 5, 24);
+    const double teff = atmosphere.parameters().teff;
+    const double floor = teff * std::clamp(0.99 - 0.1 * (teff - 5000.0) / 2500.0, 0.85, 0.99);
     struct LayerProfile {
         double strength, wing, core, lorentz;
     };
@@ -45,7 +47,7 @@ void add_hydrogen_lines(const Atmosphere& atmosphere, const LogGrid& grid,
                 const double t = layer.temperature;
                 // Above the photosphere scattering keeps the levels at the photosphere's
                 // excitation.
-                const double excitation = std::max(t, 0.9 * atmosphere.parameters().teff);
+                const double excitation = std::max(t, floor);
                 const double excited =
                     n * n * std::exp(-13.598 * (1.0 - 1.0 / (n * n)) * 11604.5 / excitation) *
                     layer.neutral_hydrogen;

@@ -86,8 +86,10 @@ void miscalibrate(Random& random, std::vector<double>& flux, Instrument instrume
     }
     const double step = (lamost ? 0.04 : 0.01) * random.normal();
     const double residual = (lamost ? 0.06 : 0.03) * random.normal();
-    const double dust =
-        0.035 * std::exp(0.7 * random.normal()) + (lamost ? random.uniform(0.0, 0.25) : 0.0);
+    // Foreground dust of the Milky Way, E(B-V): surveys keep away from the plane, mostly.
+    double dust = 0.035 * std::exp(0.7 * random.normal());
+    if (lamost) dust += random.uniform(0.0, 0.25);
+    if (random.uniform() < 0.04) dust += random.uniform(0.1, lamost ? 1.0 : 0.6);
     for (std::int64_t i = 0; i < observed_grid.size; ++i) {
         const double wavelength = observed_grid.wavelength(i);
         const double x = (std::log10(wavelength) - 3.77) / 0.24;
@@ -166,7 +168,7 @@ Exposure observe(Random& random, std::vector<double> flux, Instrument instrument
                                        : std::span<const CurvePoint>(boss_noise),
                               wavelength);
         // Sky lines lose contrast with the square of the noise curve: both pass the same optics.
-        const double red = wavelength > 6200.0 ? 0.33 : 0.8;
+        const double red = wavelength > 9250.0 ? 0.75 : wavelength > 6200.0 ? 0.47 : 1.3;
         const double edge = std::max(1.0, base[i] * base[i]);
         empty[i] = noise_unit * noise_unit *
                    (base[i] * base[i] + (lamost ? 0.12 : red) * line_level * lines[i] * edge);

@@ -53,11 +53,11 @@ constexpr Band bands[] = {
     {Molecule::CaH, 6946.0, 40.0, 0.21},  {Molecule::CaOH, 5530.0, 35.0, 1.0},
     {Molecule::CaOH, 6230.0, 25.0, 0.4},  {Molecule::MgH, 5211.0, -80.0, 0.11},
     {Molecule::MgH, 4845.0, -60.0, 0.03}, {Molecule::MgH, 5567.0, -60.0, 0.03},
-    {Molecule::CH, 4314.5, -16.0, 0.088}, {Molecule::CH, 4303.0, -12.0, 0.048},
-    {Molecule::CH, 4324.0, -10.0, 0.04},  {Molecule::CH, 3890.0, -15.0, 0.04},
-    {Molecule::CN, 3883.4, -32.0, 0.8},   {Molecule::CN, 3871.0, -22.0, 0.4},
-    {Molecule::CN, 3590.0, -30.0, 0.6},   {Molecule::CN, 4216.0, -38.0, 0.2},
-    {Molecule::CN, 4197.0, -25.0, 0.12},  {Molecule::CN, 4606.0, -35.0, 0.024},
+    {Molecule::CH, 4314.5, -16.0, 0.15},  {Molecule::CH, 4303.0, -12.0, 0.0816},
+    {Molecule::CH, 4324.0, -10.0, 0.068}, {Molecule::CH, 3890.0, -15.0, 0.068},
+    {Molecule::CN, 3883.4, -32.0, 2.4},   {Molecule::CN, 3871.0, -22.0, 1.2},
+    {Molecule::CN, 3590.0, -30.0, 1.8},   {Molecule::CN, 4216.0, -38.0, 1},
+    {Molecule::CN, 4197.0, -25.0, 0.6},   {Molecule::CN, 4606.0, -35.0, 0.024},
     {Molecule::CN, 6926.0, 70.0, 0.024},  {Molecule::CN, 7088.0, 70.0, 0.03},
     {Molecule::CN, 7259.0, 70.0, 0.03},   {Molecule::CN, 7876.0, 90.0, 0.044},
     {Molecule::CN, 8067.0, 90.0, 0.05},   {Molecule::CN, 8270.0, 90.0, 0.04},
@@ -82,6 +82,12 @@ constexpr MoleculeData molecules[molecule_count] = {
     {Element::C, Element::H, 3.47, 22.7},  {Element::C, Element::N, 7.72, 23.6},
     {Element::C, Element::C, 6.21, 23.6},  {Element::Ca, Element::O, 4.9, 23.2},
 };
+
+/// Strength of the unresolved lines: cm2 per neutral iron atom at 4000 A, per TiO molecule in units
+/// of the bands; and how many times the continuous opacity bands can reach.
+constexpr double iron_haze = 2.1e-19;
+constexpr double titanium_oxide_haze = 0.06;
+constexpr float saturation = 4.5F;
 
 double equilibrium(double temperature, double dissociation, double log_constant) {
     return std::pow(10.0, log_constant + 0.5 * std::log10(temperature / 3000.0) -
@@ -132,7 +138,9 @@ std::array<double, molecule_count> molecular_densities(const Atmosphere& atmosph
         // Metals are the scarce partner and can be used up.
         result[i] = a * b / (k + std::max(a, b));
     }
-    // CaOH follows CaO's stand-in through water-like oxygen and hydrogen: keep it in cool stars.
+    // Convection keeps the bands of dwarfs weaker than a grey atmosphere's.
+    const double gravity = std::pow(10.0, -0.09 * (atmosphere.parameters().logg - 1.0));
+    result[static_cast<std::size_t>(Molecule::TiO)] *= gravity;
     return result;
 }
 
@@ -143,15 +151,17 @@ void add_molecular_opacity(const Atmosphere& atmosphere, const LogGrid& grid,
     constexpr double unit = 1e-17;  // cm2
     const auto& layers = atmosphere.layers();
     const auto depth = static_cast<std::int64_t>(layers.size());
-    if (atmosphere.parameters().teff > 8500.0) return;
+    if (atmosphere.parameters().teff > 9000.0) return;
+    std::vector<float> bands_and_haze(opacity.size());
     std::vector<std::array<double, molecule_count>> densities;
     for (const Layer& layer : layers) densities.push_back(molecular_densities(atmosphere, layer));
+    const Layer& middle = layers[18];
+    const Layer& high = layers[8];
     for (const Band& band : bands) {
         const auto kind = static_cast<std::size_t>(band.molecule);
-        // A band that stays transparent at tau = 0.3 of the continuum is skipped.
-        const Layer& middle = layers[18];
+        // A band that is transparent where the continuum and where line cores form is skipped.
         if (densities[18][kind] * unit * band.strength < 1e-3 * middle.opacity &&
-            densities[8][kind] * unit * band.strength < 1e-2 * layers[8].opacity)
+            densities[8][kind] * unit * band.strength < 1e-2 * high.opacity)
             continue;
         const double head = air_to_vacuum(band.head);
         const double length = std::abs(band.tail);
@@ -163,25 +173,34 @@ void add_molecular_opacity(const Atmosphere& atmosphere, const LogGrid& grid,
         for (std::int64_t i = std::max<std::int64_t>(begin, 0); i < std::min(end, grid.size); ++i) {
             const double distance = direction * (grid.wavelength(i) - head) / length;
             if (distance < 0.0) continue;
-            // Individual rotational lines leave a ripple inside a band.
             const double profile = std::exp(-distance) * unit * band.strength;
-            float* row = opacity.data() + i * depth;
+            float* row = bands_and_haze.data() + i * depth;
             for (std::int64_t l = 0; l < depth; ++l)
                 row[l] +=
                     static_cast<float>(profile * densities[static_cast<std::size_t>(l)][kind]);
         }
     }
-    // Unresolved lines of the iron group: they rise to the blue and make the 4000 A break.
+
+    // Lines too many to list: iron group, rising to the blue (they make the 4000 A break), and TiO.
+    std::vector<float> iron(layers.size());
+    std::vector<float> titanium_oxide(layers.size());
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+        iron[l] = static_cast<float>(iron_haze * atmosphere.density(layers[l], Element::Fe, 0) *
+                                     std::exp(-1.2 * 11604.5 / layers[l].temperature));
+        titanium_oxide[l] = static_cast<float>(
+            titanium_oxide_haze * unit * densities[l][static_cast<std::size_t>(Molecule::TiO)]);
+    }
     for (std::int64_t i = 0; i < grid.size; ++i) {
         const double wavelength = grid.wavelength(i);
-        if (wavelength > 6500.0) break;
-        const double blue = 2.0e-20 * std::exp(-(wavelength - 4000.0) / 420.0);
+        const auto blue = static_cast<float>(std::exp(-(wavelength - 4000.0) / 380.0));
+        const auto red = static_cast<float>(1.0 / (1.0 + std::exp((wavelength - 6000.0) / 500.0)));
         float* row = opacity.data() + i * depth;
+        const float* extra = bands_and_haze.data() + i * depth;
         for (std::int64_t l = 0; l < depth; ++l) {
-            const Layer& layer = layers[static_cast<std::size_t>(l)];
-            const double excited = std::exp(-1.2 * 11604.5 / layer.temperature) * 8.0;
-            row[l] += static_cast<float>(atmosphere.density(layer, Element::Fe, 0) * blue *
-                                         excited * 0.6);
+            const auto k = static_cast<std::size_t>(l);
+            const float sum = extra[l] + blue * iron[k] + red * titanium_oxide[k];
+            // Between the lines of a band the continuum shines through: the mean saturates.
+            row[l] += sum / (1.0F + sum / (saturation * row[l]));
         }
     }
 }

@@ -110,7 +110,7 @@ LineState line_state(const Atmosphere& atmosphere, const Layer& layer, const Ato
     const double excited = 1.0 + 0.35 * line.excitation;
     const double gamma =
         2e8 +
-        layer.neutral_hydrogen * 1.1e-8 * std::min(excited, 3.0) * std::pow(t / 10000.0, 0.3) +
+        layer.neutral_hydrogen * 0.7e-8 * std::min(excited, 3.0) * std::pow(t / 10000.0, 0.3) +
         layer.electrons * (helium ? 6e-5 : 1e-6 * std::min(excited, 4.0));
     const double damping = gamma * wavelength * wavelength / (12.566 * 2.998e18 * doppler);
     return {opacity / continuum, doppler, damping};
@@ -153,7 +153,6 @@ std::vector<double> star_spectrum(const StellarParameters& parameters, const Log
     const auto& layers = atmosphere.layers();
     const auto depth = static_cast<std::int64_t>(layers.size());
     std::vector<float> opacity = continuum_opacity(atmosphere, grid);
-    const std::vector<float> continuum = opacity;
     add_molecular_opacity(atmosphere, grid, opacity);
     add_hydrogen_lines(atmosphere, grid, opacity);
 
@@ -195,18 +194,30 @@ std::vector<double> star_spectrum(const StellarParameters& parameters, const Log
             weak[static_cast<std::size_t>(pixel + 1)] += fraction * equivalent;
             continue;
         }
+        // A strong line: the core, narrower than a pixel, by its curve of growth; the wings, which
+        // form at every depth, as opacity.
+        constexpr double undamped = 1e-4;
+        const double core = state.doppler * curve_of_growth(state.ratio, undamped) / width;
+        const double fraction = position - static_cast<double>(pixel);
+        weak[static_cast<std::size_t>(pixel)] += (1.0 - fraction) * core;
+        weak[static_cast<std::size_t>(pixel + 1)] += fraction * core;
         const auto span =
             static_cast<std::int64_t>(std::min(reach, 0.05 * wavelength) * 2.0 / width) + 2;
+        std::vector<float> wing(layers.size());
         for (std::int64_t l = 0; l < depth; ++l) {
             const LineState here = state_at(l);
-            const double base = opacity[static_cast<std::size_t>(pixel * depth + l)] * here.ratio;
-            for (std::int64_t i = std::max<std::int64_t>(0, pixel - span);
-                 i < std::min(grid.size, pixel + span); ++i) {
-                const double x = std::abs(static_cast<double>(i) - position) * width;
-                const double inside = std::max(0.0, x - 0.35 * width);
-                opacity[static_cast<std::size_t>(i * depth + l)] +=
-                    static_cast<float>(base * voigt(here.damping, inside / here.doppler));
-            }
+            const double scale = here.doppler / width;
+            wing[static_cast<std::size_t>(l)] =
+                static_cast<float>(opacity[static_cast<std::size_t>(pixel * depth + l)] *
+                                   here.ratio * here.damping / 1.7725 * scale * scale);
+        }
+        for (std::int64_t i = std::max<std::int64_t>(0, pixel - span);
+             i < std::min(grid.size, pixel + span); ++i) {
+            const double x = static_cast<double>(i) - position;
+            const auto profile = static_cast<float>(1.0 / (x * x + 0.4));
+            float* row = opacity.data() + i * depth;
+            for (std::int64_t l = 0; l < depth; ++l)
+                row[l] += profile * wing[static_cast<std::size_t>(l)];
         }
     }
 
