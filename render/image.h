@@ -18,7 +18,7 @@ struct SpectrumBatch {
     View inverse_variance;  ///< f32 [B, L]; absent: unknown, unit weights
     /// u8 [B], 0 where a row's inverse variances are placeholders and count as unknown; absent: all
     /// rows are known.
-    View inverse_variance_known;
+    View inverse_variance_known = {};
     View wavelength;  ///< f64 [B, L] or [L], increasing; only `interpolate` needs it
     View lengths;     ///< i64 [B]: pixels of each row that exist, 0..L; absent: all L
 };
