@@ -59,7 +59,9 @@ void fill_batch(const PackedSet& set, std::span<const std::int64_t> rows, Grid g
     batch.size = static_cast<std::int64_t>(rows.size());
     batch.rows.assign(rows.begin(), rows.end());
     batch.lengths.clear();
+    batch.inverse_variance_known.clear();
     for (const std::int64_t row : rows) {
+        batch.inverse_variance_known.push_back(set.inverse_variance_known(row) ? 1 : 0);
         batch.lengths.push_back(static_cast<std::int64_t>(set.pixels(row).flux.size()));
     }
     const bool is_common = grid == Grid::common;

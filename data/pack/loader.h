@@ -21,7 +21,9 @@ struct Batch {
     std::int64_t length = 0;  ///< L
     std::vector<float> flux;
     std::vector<float> inverse_variance;
-    std::vector<std::uint8_t> mask;     ///< 0 good, 1 bad or padding
+    std::vector<std::uint8_t> mask;  ///< 0 good, 1 bad or padding
+    /// 0 where a spectrum has no inverse variance of its own and weights of 1 stand for it [B].
+    std::vector<std::uint8_t> inverse_variance_known;
     std::vector<double> wavelength;     ///< A; empty on the common grid
     std::vector<std::int64_t> lengths;  ///< pixels of each spectrum before padding [B]
     std::vector<std::int64_t> rows;     ///< row of each in the packed set [B]

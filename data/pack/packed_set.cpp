@@ -160,6 +160,11 @@ std::optional<double> PackedSet::signal_to_noise(std::int64_t row) const {
     return number(at.columns.snr[at.index]);
 }
 
+bool PackedSet::inverse_variance_known(std::int64_t row) const {
+    const Place at = place(row);
+    return at.columns.inverse_variance_known[at.index] != 0;
+}
+
 kernels::SpectrumPixels PackedSet::pixels(std::int64_t row) const {
     const Place at = place(row);
     const auto begin = static_cast<std::size_t>(at.columns.offset[at.index]);

@@ -45,6 +45,7 @@ class PackedSet {
     /// "z", "z_err", "teff", "logg" or "feh"; UsageError for another name.
     std::optional<double> label(std::int64_t row, std::string_view name) const;
     std::optional<double> signal_to_noise(std::int64_t row) const;
+    bool inverse_variance_known(std::int64_t row) const;
 
     /// The pixels where they are mapped: valid as long as the set is.
     kernels::SpectrumPixels pixels(std::int64_t row) const;

@@ -14,6 +14,7 @@ struct Command {
     std::function<int()> run;  ///< returns the exit code
 };
 
+Command simulate_command(CLI::App& program);
 Command pack_command(CLI::App& program);
 Command info_command(CLI::App& program);
 Command verify_command(CLI::App& program);

@@ -50,21 +50,21 @@ class Renderer {
     std::int64_t lost_pixels() const { return lost_pixels_; }
 
     /// `is_only`: the file has no other spectrum, so that its row need not be in the name.
-    void draw(const kernels::SpectrumPixels& pixels, std::string_view file, std::int64_t row,
-              bool is_only) {
+    void draw(const kernels::SpectrumPixels& pixels, bool inverse_variance_known,
+              std::string_view file, std::int64_t row, bool is_only) {
         Batch batch = arguments_.grid == "common" ? on_common_grid(pixels) : as_it_is(pixels);
-        const View flux(batch.flux.data(), DType::f32, {1, batch.length});
-        const View mask(batch.mask.data(), DType::u8, {1, batch.length});
-        const View inverse_variance(batch.inverse_variance.data(), DType::f32, {1, batch.length});
-        const View wavelength(batch.wavelength.data(), DType::f64, {1, batch.length});
+        std::uint8_t is_known = inverse_variance_known ? 1 : 0;
+        const Shape shape = {1, batch.length};
+        render::SpectrumBatch spectra;
+        spectra.flux = View(batch.flux.data(), DType::f32, shape);
+        spectra.mask = View(batch.mask.data(), DType::u8, shape);
+        spectra.inverse_variance = View(batch.inverse_variance.data(), DType::f32, shape);
+        spectra.inverse_variance_known = View(&is_known, DType::u8, {1});
+        spectra.wavelength = View(batch.wavelength.data(), DType::f64, shape);
+
         const std::int64_t side = arguments_.image.image_size;
         std::vector<std::uint8_t> image(static_cast<std::size_t>(side * side * 3));
-        render::render(Context{}, arguments_.image,
-                       {.flux = flux,
-                        .mask = mask,
-                        .inverse_variance = inverse_variance,
-                        .wavelength = wavelength,
-                        .lengths = {}},
+        render::render(Context{}, arguments_.image, spectra,
                        View(image.data(), DType::u8, {1, side, side, 3}));
         lost_pixels_ += render::lost_pixels(arguments_.image, batch.length);
         render::write_png(path_for(file, row, is_only),
@@ -134,7 +134,7 @@ void draw_packed_set(const std::string& folder, Renderer& renderer, Progress& li
     for (std::int64_t row = 0; row < set.size(); ++row) {
         if (renderer.is_full() || stop_signal() != 0) return;
         const Spectrum spectrum = set.description(row);
-        renderer.draw(set.pixels(row), spectrum.file, spectrum.row,
+        renderer.draw(set.pixels(row), spectrum.inverse_variance_known, spectrum.file, spectrum.row,
                       spectra_of_file.at(spectrum.file) == 1);
         line.update(renderer.drawn(), set.size());
     }
@@ -155,7 +155,7 @@ void draw_file(const std::string& file, const ReadOptions& options, Renderer& re
         if (renderer.is_full()) return;
         renderer.draw({spectrum.wavelength, spectrum.flux, spectrum.inverse_variance, spectrum.mask,
                        kernels::grid_start(spectrum.wavelength)},
-                      file, spectrum.row, is_only);
+                      spectrum.inverse_variance_known, file, spectrum.row, is_only);
     }
 }
 

@@ -14,8 +14,8 @@ int main(int argc, char** argv) {
         app.footer(
             "Exit codes: 0 done, 1 failed, 2 usage, 3 done but some inputs were skipped.\n"
             "vit-data COMMAND --help explains the options of a command.");
-        const Command commands[] = {pack_command(app), info_command(app), verify_command(app),
-                                    render_command(app)};
+        const Command commands[] = {simulate_command(app), pack_command(app), info_command(app),
+                                    verify_command(app), render_command(app)};
         if (const auto code = balmer::program::parse_arguments(app, argc, argv)) return *code;
         for (const auto& command : commands) {
             if (command.arguments->parsed()) return command.run();

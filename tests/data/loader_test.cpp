@@ -115,6 +115,10 @@ TEST_F(LoaderTest, CommonGridBatchesEqualResampledSpectra) {
     ASSERT_EQ(batch.size, 10);
     ASSERT_EQ(batch.length, kernels::common_grid_pixels);
     EXPECT_TRUE(batch.wavelength.empty());
+    for (std::int64_t b = 0; b < batch.size; ++b) {
+        EXPECT_EQ(batch.inverse_variance_known[b] != 0,
+                  sample_spectrum(static_cast<int>(batch.rows[b])).inverse_variance_known);
+    }
     EXPECT_EQ(batch.lengths, std::vector<std::int64_t>(10, kernels::common_grid_pixels));
     for (std::int64_t b = 0; b < batch.size; ++b) {
         std::vector<float> flux(batch.length);

@@ -210,6 +210,23 @@ TEST_F(VitData, RendersFilesAndPackedSetsAlike) {
     EXPECT_EQ(run("render --overwrite " + input() + " --out " + files).code, 3);
 }
 
+TEST_F(VitData, SimulatesFilesThatPackWithTheLabelsOfTheirCatalogue) {
+    const std::string simulated = work_ / "simulated";
+    const Outcome simulate =
+        run("simulate --classes STAR --survey lamost --count 6 --seed 5 --out " + simulated);
+    ASSERT_EQ(simulate.code, 0) << simulate.error;
+    ASSERT_EQ(run("pack --out " + set() + " " + simulated).code, 0);
+    const PackedSet packed(set());
+    EXPECT_EQ(packed.size(), 6);
+    EXPECT_EQ(packed.manifest().summary.class_counts.at("STAR"), 6);
+    EXPECT_EQ(packed.manifest().summary.survey_counts.at("lamost"), 6);
+    const std::string catalogue = read_text(simulated + "/catalog.csv");
+    EXPECT_EQ(std::count(catalogue.begin(), catalogue.end(), '\n'), 7);
+    EXPECT_EQ(run("simulate --count 1 --out " + simulated).code, 2);
+    EXPECT_EQ(run("simulate --count 1 --classes PLANET --out " + set()).code, 2);
+    EXPECT_EQ(run("simulate --count 0 --out " + set()).code, 2);
+}
+
 TEST_F(VitData, Fault65ACompleteSetIsLeftWhenNobodyReadsTheOutput) {
     const std::string command = "'" + program_ + "' pack --out " + set() + " " + input() + " >&-";
     std::system(command.c_str());  // NOLINT(cert-env33-c)
