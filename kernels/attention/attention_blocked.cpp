@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "kernels/attention/attention_cpu.h"
+#include "kernels/core/lanes.h"
 #include "kernels/core/parallel.h"
 #include "kernels/core/vector_math.h"
 #include "kernels/core/wide_vectors.h"
@@ -167,16 +168,12 @@ class Block {
 /// log-sum-exp. Scores are overwritten.
 template <class T>
 float softmax_row(float* scores, T* probabilities, std::int64_t count, std::int64_t rows) {
-    float maximum = -std::numeric_limits<float>::infinity();
-#pragma omp simd reduction(max : maximum)
-    for (std::int64_t s = 0; s < count; ++s) maximum = std::max(maximum, scores[s]);
+    const float maximum = maximum_of(scores, count);
     with_widest_vectors([=] {
 #pragma GCC ivdep
         for (std::int64_t s = 0; s < count; ++s) scores[s] = exponential(scores[s] - maximum);
     });
-    float total = 0.0F;
-#pragma omp simd reduction(+ : total)
-    for (std::int64_t s = 0; s < count; ++s) total += scores[s];
+    const float total = sum_of(scores, count);
     const float norm = 1.0F / total;
     with_widest_vectors([=] {
 #pragma GCC ivdep
@@ -223,27 +220,41 @@ float dot(const T* a, const T* b, std::int64_t n) {
     return total;
 }
 
+/// Memory of the backward pass that one thread keeps from head to head.
+template <class T>
+struct Workspace {
+    Block<T> probabilities;
+    Block<T> by_score;
+    std::vector<float> key_gradient;
+    std::vector<float> value_gradient;
+};
+
 /// The gradients of one head, block by block of queries.
 template <class T>
 class HeadGradient {
   public:
     HeadGradient(const Context& context, const AttentionBackward& arguments, std::int64_t b,
-                 std::int64_t h)
-        : context_(context), arguments_(arguments), b_(b), h_(h), visible_(arguments, b, h) {}
+                 std::int64_t h, Workspace<T>& workspace)
+        : context_(context),
+          arguments_(arguments),
+          b_(b),
+          h_(h),
+          visible_(arguments, b, h),
+          work_(workspace) {}
 
     void run() {
         const Rows<T> key_gradient = head_of<T>(arguments_.key_gradient, b_, h_);
         const Rows<T> value_gradient = head_of<T>(arguments_.value_gradient, b_, h_);
         const std::int64_t queries = arguments_.query.shape[1];
         const std::int64_t rows = visible_.rows();
-        key_gradient_.assign(rows * depth_, 0.0F);
-        value_gradient_.assign(rows * depth_, 0.0F);
+        work_.key_gradient.assign(rows * depth_, 0.0F);
+        work_.value_gradient.assign(rows * depth_, 0.0F);
         const std::int64_t step = block_of_queries(queries, rows);
         for (std::int64_t first = 0; first < queries; first += step) {
             run_block(first, std::min(step, queries - first));
         }
-        visible_.scatter(key_gradient_, depth_, key_gradient);
-        visible_.scatter(value_gradient_, depth_, value_gradient);
+        visible_.scatter(work_.key_gradient, depth_, key_gradient);
+        visible_.scatter(work_.value_gradient, depth_, value_gradient);
     }
 
   private:
@@ -259,23 +270,23 @@ class HeadGradient {
             return;
         }
         const auto scale = static_cast<float>(arguments_.scale);
-        probabilities_.resize(queries, keys);
-        by_score_.resize(queries, keys);
+        work_.probabilities.resize(queries, keys);
+        work_.by_score.resize(queries, keys);
         multiply(context_, queries, keys, depth_, scale, query, false, visible_.keys(), true, 0.0F,
-                 probabilities_.computed());
+                 work_.probabilities.computed());
         multiply(context_, queries, keys, depth_, 1.0F, gradient, false, visible_.values(), true,
-                 0.0F, by_score_.computed());
+                 0.0F, work_.by_score.computed());
         const Rows<T> out = head_of<T>(arguments_.out, b_, h_).from(first);
         for (std::int64_t t = 0; t < queries; ++t) {
             differentiate_row(first, t, dot(gradient.row(t), out.row(t), depth_));
         }
-        const Rows<float> key_sums{key_gradient_.data(), depth_};
-        const Rows<float> value_sums{value_gradient_.data(), depth_};
-        multiply(context_, keys, depth_, queries, 1.0F, probabilities_.multiplied(), true, gradient,
-                 false, 1.0F, value_sums);
-        multiply(context_, keys, depth_, queries, scale, by_score_.multiplied(), true, query, false,
-                 1.0F, key_sums);
-        multiply(context_, queries, depth_, keys, scale, by_score_.multiplied(), false,
+        const Rows<float> key_sums{work_.key_gradient.data(), depth_};
+        const Rows<float> value_sums{work_.value_gradient.data(), depth_};
+        multiply(context_, keys, depth_, queries, 1.0F, work_.probabilities.multiplied(), true,
+                 gradient, false, 1.0F, value_sums);
+        multiply(context_, keys, depth_, queries, scale, work_.by_score.multiplied(), true, query,
+                 false, 1.0F, key_sums);
+        multiply(context_, queries, depth_, keys, scale, work_.by_score.multiplied(), false,
                  visible_.keys(), false, 0.0F, query_gradient);
     }
 
@@ -285,10 +296,10 @@ class HeadGradient {
         const std::int64_t queries = arguments_.query.shape[1];
         const float log_sum_exp =
             arguments_.log_sum_exp.as<float>()[(b_ * heads + h_) * queries + first + t];
-        const float* scores = probabilities_.computed().row(t);
-        const float* by_probability = by_score_.computed().row(t);
-        T* probabilities = probabilities_.multiplied().row(t);
-        T* by_score = by_score_.multiplied().row(t);
+        const float* scores = work_.probabilities.computed().row(t);
+        const float* by_probability = work_.by_score.computed().row(t);
+        T* probabilities = work_.probabilities.multiplied().row(t);
+        T* by_score = work_.by_score.multiplied().row(t);
         const std::int64_t count = visible_.count();
         with_widest_vectors([=] {
 #pragma GCC ivdep
@@ -308,10 +319,7 @@ class HeadGradient {
     std::int64_t h_;
     std::int64_t depth_ = arguments_.query.shape[3];
     VisibleKeys<T> visible_;
-    Block<T> probabilities_;
-    Block<T> by_score_;
-    std::vector<float> key_gradient_;
-    std::vector<float> value_gradient_;
+    Workspace<T>& work_;
 };
 
 /// Why the products cannot take a view; empty if they can.
@@ -379,8 +387,12 @@ void attention_backward_blocked(const Context& context, const AttentionBackward&
     const std::int64_t heads = arguments.query.shape[2];
     dispatch_element(arguments.query.dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
-        parallel_for(context, arguments.query.shape[0] * heads, 1, [&](std::int64_t i) {
-            HeadGradient<T>(context, arguments, i / heads, i % heads).run();
+        const std::int64_t count = arguments.query.shape[0] * heads;
+        parallel_ranges(context, count, 1, [&](std::int64_t begin, std::int64_t end) {
+            Workspace<T> workspace;
+            for (auto i = begin; i < end; ++i) {
+                HeadGradient<T>(context, arguments, i / heads, i % heads, workspace).run();
+            }
         });
     });
 }
