@@ -37,9 +37,9 @@ Values golden_gradient(const weights::SafetensorsFile& file, const std::string& 
     static const std::map<std::string, std::string> parts = {
         {"norm1", "layernorm_before"},
         {"norm2", "layernorm_after"},
-        {"attention.projection", "attention.output.dense"},
-        {"mlp.fc1", "intermediate.dense"},
-        {"mlp.fc2", "output.dense"}};
+        {"attention.projection", "attention.o_proj"},
+        {"mlp.fc1", "mlp.fc1"},
+        {"mlp.fc2", "mlp.fc2"}};
     const auto read = [&](const std::string& theirs) {
         return golden_values(file, "gradient." + theirs);
     };
@@ -47,13 +47,13 @@ Values golden_gradient(const weights::SafetensorsFile& file, const std::string& 
     if (name.starts_with("heads.")) return read(name);
     const std::size_t number_end = name.find('.', 7);  // after "blocks."
     const std::size_t last_dot = name.rfind('.');
-    const std::string layer = "encoder.layer." + name.substr(7, number_end - 7) + ".";
+    const std::string layer = "layers." + name.substr(7, number_end - 7) + ".";
     const std::string part = name.substr(number_end + 1, last_dot - number_end - 1);
     const std::string kind = name.substr(last_dot);
     if (part != "attention.qkv") return read(layer + parts.at(part) + kind);
     Values all;
-    for (const char* which : {"query", "key", "value"}) {
-        const Values one = read(layer + "attention.attention." + which + kind);
+    for (const char* which : {"q", "k", "v"}) {
+        const Values one = read(layer + "attention." + which + "_proj" + kind);
         all.insert(all.end(), one.begin(), one.end());
     }
     return all;
@@ -70,7 +70,8 @@ struct Setting {
     Setting() {
         vit::ModelConfig config = vit::load_config(folder);
         Head of_class{.target = "class", .labels = {"STAR", "GALAXY", "QSO"}};
-        Head of_logg{.target = "logg"};  // identity: the standardised value is the label
+        Head of_logg{.target = "logg",
+                     .labels = {}};  // identity: the standardised value is the label
         config.heads_ = {of_class, of_logg};
         model = vit::make_model(config, 1);
         vit::load_pretrained(*model, folder);
