@@ -123,13 +123,14 @@ double hydrogen_opacity(double wavelength, double temperature, double balmer_edg
     for (int n = 1; n <= 8; ++n) {
         const double n2 = n * n;
         const double edge = 911.75 * n2;
-        // Dissolved upper levels carry the continuum past the edge, to where the lines merge.
-        const double end = n == 2 ? balmer_edge : edge * balmer_edge / 3647.0;
+        // Dissolved upper levels carry the continuum past the edge, fading to where the lines end.
+        const double end = edge * balmer_edge / 3647.0;
         if (wavelength > end) continue;
+        const double bound = wavelength <= edge ? 1.0 : (end - wavelength) / (end - edge);
         const double excitation = 13.598 * (1.0 - 1.0 / n2);
         const double ratio = wavelength / edge;
         sum += n2 * std::exp(-excitation * electron_volt_k / temperature) * 7.91e-18 * n * ratio *
-               ratio * ratio;
+               ratio * ratio * bound;
     }
     // Levels above 8 as an integral, and free-free.
     const double cube = wavelength * wavelength * wavelength;
@@ -241,8 +242,8 @@ Atmosphere::Atmosphere(const StellarParameters& parameters) : parameters_(parame
         layers_.push_back(layer);
     }
     const Layer& photosphere = layers_[20];
-    last_bound_level_ =
-        std::clamp(std::pow(10.0, (23.26 - std::log10(photosphere.electrons)) / 7.5), 5.0, 24.0);
+    last_bound_level_ = std::clamp(
+        1.2 * std::pow(10.0, (23.26 - std::log10(photosphere.electrons)) / 7.5), 8.5, 24.0);
 }
 
 void Atmosphere::solve_state(Layer& layer) const {

@@ -21,52 +21,52 @@ struct Band {
 };
 
 constexpr Band bands[] = {
-    {Molecule::TiO, 4421.0, 35.0, 0.028}, {Molecule::TiO, 4584.0, 45.0, 0.056},
-    {Molecule::TiO, 4761.0, 60.0, 0.096}, {Molecule::TiO, 4804.0, 40.0, 0.04},
-    {Molecule::TiO, 4954.5, 65.0, 0.176}, {Molecule::TiO, 4999.0, 40.0, 0.048},
-    {Molecule::TiO, 5167.0, 80.0, 0.184}, {Molecule::TiO, 5240.0, 40.0, 0.032},
-    {Molecule::TiO, 5448.0, 70.0, 0.12},  {Molecule::TiO, 5497.0, 40.0, 0.04},
-    {Molecule::TiO, 5597.0, 35.0, 0.04},  {Molecule::TiO, 5629.0, 35.0, 0.032},
-    {Molecule::TiO, 5759.0, 70.0, 0.072}, {Molecule::TiO, 5810.0, 35.0, 0.048},
-    {Molecule::TiO, 5847.0, 60.0, 0.112}, {Molecule::TiO, 5955.0, 45.0, 0.048},
-    {Molecule::TiO, 6158.0, 50.0, 0.144}, {Molecule::TiO, 6187.0, 60.0, 0.096},
-    {Molecule::TiO, 6215.0, 60.0, 0.064}, {Molecule::TiO, 6358.0, 50.0, 0.024},
-    {Molecule::TiO, 6569.0, 40.0, 0.028}, {Molecule::TiO, 6629.0, 30.0, 0.032},
-    {Molecule::TiO, 6651.0, 40.0, 0.096}, {Molecule::TiO, 6681.0, 45.0, 0.096},
-    {Molecule::TiO, 6714.0, 90.0, 0.096}, {Molecule::TiO, 6815.0, 60.0, 0.032},
-    {Molecule::TiO, 7054.0, 50.0, 0.16},  {Molecule::TiO, 7087.0, 50.0, 0.144},
-    {Molecule::TiO, 7125.0, 90.0, 0.144}, {Molecule::TiO, 7197.0, 60.0, 0.04},
-    {Molecule::TiO, 7589.0, 50.0, 0.064}, {Molecule::TiO, 7628.0, 50.0, 0.056},
-    {Molecule::TiO, 7666.0, 80.0, 0.064}, {Molecule::TiO, 7743.0, 60.0, 0.024},
-    {Molecule::TiO, 7820.0, 60.0, 0.024}, {Molecule::TiO, 8206.0, 60.0, 0.028},
-    {Molecule::TiO, 8250.0, 70.0, 0.024}, {Molecule::TiO, 8302.0, 50.0, 0.02},
-    {Molecule::TiO, 8432.0, 60.0, 0.128}, {Molecule::TiO, 8513.0, 60.0, 0.032},
-    {Molecule::TiO, 8569.0, 50.0, 0.024}, {Molecule::TiO, 8859.0, 70.0, 0.112},
-    {Molecule::TiO, 8937.0, 60.0, 0.04},  {Molecule::TiO, 9209.0, 90.0, 0.064},
-    {Molecule::TiO, 9728.0, 90.0, 0.032}, {Molecule::VO, 5736.0, 60.0, 0.4},
-    {Molecule::VO, 7334.0, 70.0, 0.5},    {Molecule::VO, 7393.0, 80.0, 0.5},
-    {Molecule::VO, 7851.0, 60.0, 0.45},   {Molecule::VO, 7896.0, 60.0, 0.45},
-    {Molecule::VO, 7939.0, 70.0, 0.4},    {Molecule::VO, 8521.0, 60.0, 0.3},
-    {Molecule::VO, 8605.0, 60.0, 0.3},    {Molecule::VO, 9540.0, 120.0, 0.3},
-    {Molecule::CaH, 6382.0, 35.0, 0.105}, {Molecule::CaH, 6750.0, 60.0, 0.09},
-    {Molecule::CaH, 6830.0, 60.0, 0.15},  {Molecule::CaH, 6903.0, 30.0, 0.18},
-    {Molecule::CaH, 6946.0, 40.0, 0.21},  {Molecule::CaOH, 5530.0, 35.0, 1.0},
-    {Molecule::CaOH, 6230.0, 25.0, 0.4},  {Molecule::MgH, 5211.0, -80.0, 0.11},
-    {Molecule::MgH, 4845.0, -60.0, 0.03}, {Molecule::MgH, 5567.0, -60.0, 0.03},
-    {Molecule::CH, 4314.5, -16.0, 0.15},  {Molecule::CH, 4303.0, -12.0, 0.0816},
-    {Molecule::CH, 4324.0, -10.0, 0.068}, {Molecule::CH, 3890.0, -15.0, 0.068},
-    {Molecule::CN, 3883.4, -32.0, 2.4},   {Molecule::CN, 3871.0, -22.0, 1.2},
-    {Molecule::CN, 3590.0, -30.0, 1.8},   {Molecule::CN, 4216.0, -38.0, 1},
-    {Molecule::CN, 4197.0, -25.0, 0.6},   {Molecule::CN, 4606.0, -35.0, 0.024},
-    {Molecule::CN, 6926.0, 70.0, 0.024},  {Molecule::CN, 7088.0, 70.0, 0.03},
-    {Molecule::CN, 7259.0, 70.0, 0.03},   {Molecule::CN, 7876.0, 90.0, 0.044},
-    {Molecule::CN, 8067.0, 90.0, 0.05},   {Molecule::CN, 8270.0, 90.0, 0.04},
-    {Molecule::CN, 9141.0, 130.0, 0.09},  {Molecule::CN, 9393.0, 130.0, 0.08},
-    {Molecule::C2, 4382.0, -30.0, 0.6},   {Molecule::C2, 4737.0, -45.0, 2.2},
-    {Molecule::C2, 4715.0, -40.0, 1.0},   {Molecule::C2, 5165.2, -50.0, 3.0},
-    {Molecule::C2, 5129.0, -45.0, 1.2},   {Molecule::C2, 5635.5, -55.0, 1.8},
-    {Molecule::C2, 5585.0, -45.0, 1.0},   {Molecule::C2, 6191.0, -45.0, 0.5},
-    {Molecule::C2, 6122.0, -45.0, 0.4},
+    {Molecule::TiO, 4421.0, 35.0, 0.028},   {Molecule::TiO, 4584.0, 45.0, 0.056},
+    {Molecule::TiO, 4761.0, 60.0, 0.096},   {Molecule::TiO, 4804.0, 40.0, 0.04},
+    {Molecule::TiO, 4954.5, 65.0, 0.176},   {Molecule::TiO, 4999.0, 40.0, 0.048},
+    {Molecule::TiO, 5167.0, 80.0, 0.184},   {Molecule::TiO, 5240.0, 40.0, 0.032},
+    {Molecule::TiO, 5448.0, 70.0, 0.12},    {Molecule::TiO, 5497.0, 40.0, 0.04},
+    {Molecule::TiO, 5597.0, 35.0, 0.04},    {Molecule::TiO, 5629.0, 35.0, 0.032},
+    {Molecule::TiO, 5759.0, 70.0, 0.072},   {Molecule::TiO, 5810.0, 35.0, 0.048},
+    {Molecule::TiO, 5847.0, 60.0, 0.112},   {Molecule::TiO, 5955.0, 45.0, 0.048},
+    {Molecule::TiO, 6158.0, 50.0, 0.144},   {Molecule::TiO, 6187.0, 60.0, 0.096},
+    {Molecule::TiO, 6215.0, 60.0, 0.064},   {Molecule::TiO, 6358.0, 50.0, 0.024},
+    {Molecule::TiO, 6569.0, 40.0, 0.028},   {Molecule::TiO, 6629.0, 30.0, 0.087},
+    {Molecule::TiO, 6651.0, 40.0, 0.261},   {Molecule::TiO, 6681.0, 45.0, 0.261},
+    {Molecule::TiO, 6714.0, 90.0, 0.261},   {Molecule::TiO, 6815.0, 60.0, 0.087},
+    {Molecule::TiO, 7054.0, 50.0, 0.272},   {Molecule::TiO, 7087.0, 50.0, 0.245},
+    {Molecule::TiO, 7125.0, 90.0, 0.245},   {Molecule::TiO, 7197.0, 60.0, 0.068},
+    {Molecule::TiO, 7589.0, 50.0, 0.0763},  {Molecule::TiO, 7628.0, 50.0, 0.0666},
+    {Molecule::TiO, 7666.0, 80.0, 0.0763},  {Molecule::TiO, 7743.0, 60.0, 0.0286},
+    {Molecule::TiO, 7820.0, 60.0, 0.0286},  {Molecule::TiO, 8206.0, 60.0, 0.0333},
+    {Molecule::TiO, 8250.0, 70.0, 0.0286},  {Molecule::TiO, 8302.0, 50.0, 0.0238},
+    {Molecule::TiO, 8432.0, 60.0, 0.153},   {Molecule::TiO, 8513.0, 60.0, 0.0381},
+    {Molecule::TiO, 8569.0, 50.0, 0.0286},  {Molecule::TiO, 8859.0, 70.0, 0.133},
+    {Molecule::TiO, 8937.0, 60.0, 0.0476},  {Molecule::TiO, 9209.0, 90.0, 0.0763},
+    {Molecule::TiO, 9728.0, 90.0, 0.0381},  {Molecule::VO, 5736.0, 60.0, 0.4},
+    {Molecule::VO, 7334.0, 70.0, 0.5},      {Molecule::VO, 7393.0, 80.0, 0.5},
+    {Molecule::VO, 7851.0, 60.0, 0.45},     {Molecule::VO, 7896.0, 60.0, 0.45},
+    {Molecule::VO, 7939.0, 70.0, 0.4},      {Molecule::VO, 8521.0, 60.0, 0.3},
+    {Molecule::VO, 8605.0, 60.0, 0.3},      {Molecule::VO, 9540.0, 120.0, 0.3},
+    {Molecule::CaH, 6382.0, 35.0, 0.105},   {Molecule::CaH, 6750.0, 60.0, 0.18},
+    {Molecule::CaH, 6830.0, 60.0, 0.3},     {Molecule::CaH, 6903.0, 30.0, 0.36},
+    {Molecule::CaH, 6946.0, 40.0, 0.42},    {Molecule::CaOH, 5530.0, 35.0, 0.12},
+    {Molecule::CaOH, 6230.0, 25.0, 0.048},  {Molecule::MgH, 5211.0, -80.0, 0.242},
+    {Molecule::MgH, 5211.0, -230.0, 0.132}, {Molecule::MgH, 4845.0, -60.0, 0.066},
+    {Molecule::MgH, 5567.0, -60.0, 0.066},  {Molecule::CH, 4314.5, -16.0, 0.15},
+    {Molecule::CH, 4303.0, -12.0, 0.0816},  {Molecule::CH, 4324.0, -10.0, 0.068},
+    {Molecule::CH, 3890.0, -15.0, 0.068},   {Molecule::CN, 3883.4, -32.0, 2.4},
+    {Molecule::CN, 3871.0, -22.0, 1.2},     {Molecule::CN, 3590.0, -30.0, 1.8},
+    {Molecule::CN, 4216.0, -38.0, 1},       {Molecule::CN, 4197.0, -25.0, 0.6},
+    {Molecule::CN, 4606.0, -35.0, 0.024},   {Molecule::CN, 6926.0, 70.0, 0.024},
+    {Molecule::CN, 7088.0, 70.0, 0.03},     {Molecule::CN, 7259.0, 70.0, 0.03},
+    {Molecule::CN, 7876.0, 90.0, 0.044},    {Molecule::CN, 8067.0, 90.0, 0.05},
+    {Molecule::CN, 8270.0, 90.0, 0.04},     {Molecule::CN, 9141.0, 130.0, 0.09},
+    {Molecule::CN, 9393.0, 130.0, 0.08},    {Molecule::C2, 4382.0, -30.0, 0.0036},
+    {Molecule::C2, 4737.0, -45.0, 0.0132},  {Molecule::C2, 4715.0, -40.0, 0.006},
+    {Molecule::C2, 5165.2, -50.0, 0.018},   {Molecule::C2, 5129.0, -45.0, 0.0072},
+    {Molecule::C2, 5635.5, -55.0, 0.0108},  {Molecule::C2, 5585.0, -45.0, 0.006},
+    {Molecule::C2, 6191.0, -45.0, 0.003},   {Molecule::C2, 6122.0, -45.0, 0.0024},
 };
 
 /// Dissociation energy (eV, Huber & Herzberg 1979) and log10 of the partition part of
@@ -85,8 +85,8 @@ constexpr MoleculeData molecules[molecule_count] = {
 
 /// Strength of the unresolved lines: cm2 per neutral iron atom at 4000 A, per TiO molecule in units
 /// of the bands; and how many times the continuous opacity bands can reach.
-constexpr double iron_haze = 2.1e-19;
-constexpr double titanium_oxide_haze = 0.06;
+constexpr double iron_haze = 0.75e-19;
+constexpr double titanium_oxide_haze = 0.33;
 constexpr float saturation = 4.5F;
 
 double equilibrium(double temperature, double dissociation, double log_constant) {
@@ -182,18 +182,20 @@ void add_molecular_opacity(const Atmosphere& atmosphere, const LogGrid& grid,
     }
 
     // Lines too many to list: iron group, rising to the blue (they make the 4000 A break), and TiO.
+    const double dwarf = std::pow(10.0, 0.1 * (atmosphere.parameters().logg - 4.4));
     std::vector<float> iron(layers.size());
     std::vector<float> titanium_oxide(layers.size());
     for (std::size_t l = 0; l < layers.size(); ++l) {
-        iron[l] = static_cast<float>(iron_haze * atmosphere.density(layers[l], Element::Fe, 0) *
-                                     std::exp(-1.2 * 11604.5 / layers[l].temperature));
+        iron[l] =
+            static_cast<float>(iron_haze * dwarf * atmosphere.density(layers[l], Element::Fe, 0) *
+                               std::exp(-0.6 * 11604.5 / layers[l].temperature));
         titanium_oxide[l] = static_cast<float>(
             titanium_oxide_haze * unit * densities[l][static_cast<std::size_t>(Molecule::TiO)]);
     }
     for (std::int64_t i = 0; i < grid.size; ++i) {
         const double wavelength = grid.wavelength(i);
         const auto blue = static_cast<float>(std::exp(-(wavelength - 4000.0) / 380.0));
-        const auto red = static_cast<float>(1.0 / (1.0 + std::exp((wavelength - 6000.0) / 500.0)));
+        const auto red = static_cast<float>(1.0 / (1.0 + std::exp((wavelength - 6600.0) / 350.0)));
         float* row = opacity.data() + i * depth;
         const float* extra = bands_and_haze.data() + i * depth;
         for (std::int64_t l = 0; l < depth; ++l) {
