@@ -258,7 +258,9 @@ std::string resolved_toml(const CLI::App& command) {
 }
 
 int run_guarded(std::string_view program, const std::function<int()>& body) {
+    // Writing then fails with an error that is reported, instead of ending the process.
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
     try {
         return body();
     } catch (const UsageError& error) {

@@ -32,8 +32,8 @@ std::optional<int> parse_arguments(CLI::App& app, int argc, const char* const* a
 std::string resolved_toml(const CLI::App& command);
 
 /// Runs `body` and returns its exit code; an exception becomes one line on stderr, led by
-/// `program`, and `usage` for UsageError, else `failed`. A closed stdout does not end the program
-/// (FAULTS 65).
+/// `program`, and `usage` for UsageError, else `failed`. Neither a closed stdout (FAULTS 65) nor
+/// a file above the process's size limit (FAULTS 46) kills the program.
 int run_guarded(std::string_view program, const std::function<int()>& body);
 
 }  // namespace balmer::program

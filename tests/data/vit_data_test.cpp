@@ -227,6 +227,20 @@ TEST_F(VitData, SimulatesFilesThatPackWithTheLabelsOfTheirCatalogue) {
     EXPECT_EQ(run("simulate --count 0 --out " + set()).code, 2);
 }
 
+TEST_F(VitData, Fault46KeepsTheOldSetWhenTheNewOneDoesNotFit) {
+    ASSERT_EQ(run("pack --out " + set() + " " + input() + "/a.fits").code, 0);
+    const std::string command = "ulimit -f 8; '" + program_ + "' pack --overwrite --out " + set() +
+                                " " + input() + " >'" + (work_ / "stdout") + "' 2>'" +
+                                (work_ / "stderr") + "'";
+    const int status = std::system(command.c_str());
+    ASSERT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 1);
+    EXPECT_NE(read_text(work_ / "stderr").find("File too large"), std::string::npos)
+        << read_text(work_ / "stderr");
+    EXPECT_EQ(PackedSet(set(), {.verify_checksums = true}).size(), 1);
+    EXPECT_FALSE(fs::exists(set() + "/.packing"));
+}
+
 TEST_F(VitData, Fault65ACompleteSetIsLeftWhenNobodyReadsTheOutput) {
     const std::string command = "'" + program_ + "' pack --out " + set() + " " + input() + " >&-";
     std::system(command.c_str());  // NOLINT(cert-env33-c)
