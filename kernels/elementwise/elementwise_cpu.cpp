@@ -177,6 +177,53 @@ void copy_run(To* out, std::int64_t out_stride, const From* x, std::int64_t x_st
     for (std::int64_t i = 0; i < n; ++i) out[i * out_stride] = converted<To>(x[i * x_stride]);
 }
 
+/// The dimension along which x is contiguous, where out is along another one; -1 if there is none.
+int transposed_dimension(const StridedLoop<2>& loop) {
+    const int inner = loop.rank() - 1;
+    if (loop.strides(inner)[0] != 1 || loop.strides(inner)[1] == 1) return -1;
+    for (int i = 0; i < inner; ++i) {
+        if (loop.strides(i)[1] == 1) return i;
+    }
+    return -1;
+}
+
+/// Copies a transposition in tiles that both sides' cache lines fit in. `row` is the dimension
+/// along which x is contiguous; all others but the innermost are walked one by one.
+template <class From, class To>
+void copy_transposed(const Context& context, To* out, const From* x, const StridedLoop<2>& loop,
+                     int row) {
+    constexpr std::int64_t tile = 32;
+    const int inner = loop.rank() - 1;
+    const std::int64_t rows = loop.size(row);
+    const std::int64_t columns = loop.size(inner);
+    const std::int64_t bands = (rows + tile - 1) / tile;
+    const std::int64_t out_step = loop.strides(row)[0];
+    const std::int64_t x_step = loop.strides(inner)[1];
+    parallel_for(context, loop.numel() / rows / columns * bands, 1 + grain / (tile * columns),
+                 [&](std::int64_t task) {
+                     const std::int64_t first = task % bands * tile;
+                     const std::int64_t last = std::min(rows, first + tile);
+                     std::int64_t rest = task / bands;
+                     To* target = out;
+                     const From* source = x;
+                     for (int i = inner - 1; i >= 0; --i) {
+                         if (i == row) continue;
+                         const std::int64_t at = rest % loop.size(i);
+                         rest /= loop.size(i);
+                         target += at * loop.strides(i)[0];
+                         source += at * loop.strides(i)[1];
+                     }
+                     for (std::int64_t begin = 0; begin < columns; begin += tile) {
+                         const std::int64_t end = std::min(columns, begin + tile);
+                         for (std::int64_t r = first; r < last; ++r) {
+                             for (std::int64_t c = begin; c < end; ++c) {
+                                 target[r * out_step + c] = converted<To>(source[r + c * x_step]);
+                             }
+                         }
+                     }
+                 });
+}
+
 }  // namespace
 
 void binary_plain(const Context& context, const Binary& arguments) {
@@ -220,10 +267,14 @@ void copy_plain(const Context& context, const Copy& arguments) {
             using To = typename decltype(to)::type;
             To* target = arguments.out.as<To>();
             const From* source = arguments.x.as<From>();
-            StridedLoop<2>({arguments.out, arguments.x})
-                .run(context, grain, [&](const auto& at, const auto& step, std::int64_t n) {
-                    copy_run(target + at[0], step[0], source + at[1], step[1], n);
-                });
+            const StridedLoop<2> loop({arguments.out, arguments.x});
+            const int row = transposed_dimension(loop);
+            if (row >= 0 && loop.numel() > 0) {
+                return copy_transposed(context, target, source, loop, row);
+            }
+            loop.run(context, grain, [&](const auto& at, const auto& step, std::int64_t n) {
+                copy_run(target + at[0], step[0], source + at[1], step[1], n);
+            });
         });
     });
 }

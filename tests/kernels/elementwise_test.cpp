@@ -1,0 +1,401 @@
+// kernels/elementwise against the same functions in f64.
+
+#include "kernels/elementwise/elementwise.h"
+
+#include <array>
+#include <ostream>
+
+#include "tests/kernels/kernel_testing.h"
+
+namespace balmer::kernels {
+namespace {
+
+using namespace testing;
+
+constexpr std::array floating = {DType::f32, DType::f64, DType::bf16};
+
+/// Half a unit in the last place of the result, and the accuracy of f32 functions for bf16 inputs.
+double rounding_of(DType dtype) {
+    return dtype == DType::bf16 ? 0.501 * ulp_of(dtype) : 2.0 * ulp_of(dtype);
+}
+
+std::vector<double> tolerances(const std::vector<double>& expected, DType dtype,
+                               double factor = 1.0) {
+    std::vector<double> result;
+    for (const double value : expected) {
+        result.push_back(factor * rounding_of(dtype) * std::abs(value) + 1e-37);
+    }
+    return result;
+}
+
+/// How an operand of a binary operation lies under a [R, C] (or deeper) output.
+struct BinaryCase {
+    const char* name;
+    Shape a;
+    Shape b;
+    Shape out;
+    Layout layout_a = Layout::contiguous;
+    Layout layout_b = Layout::contiguous;
+    Layout layout_out = Layout::contiguous;
+};
+
+const BinaryCase binary_cases[] = {
+    {.name = "Scalars", .a = {}, .b = {}, .out = {}},
+    {.name = "Same", .a = {5, 37}, .b = {5, 37}, .out = {5, 37}},
+    {.name = "Threads", .a = {171, 203}, .b = {171, 203}, .out = {171, 203}},
+    {.name = "Row", .a = {5, 37}, .b = {37}, .out = {5, 37}},
+    {.name = "RowOnTheLeft", .a = {37}, .b = {5, 37}, .out = {5, 37}},
+    {.name = "Column", .a = {5, 37}, .b = {5, 1}, .out = {5, 37}},
+    {.name = "Scalar", .a = {5, 37}, .b = {}, .out = {5, 37}},
+    {.name = "ScalarOnTheLeft", .a = {1}, .b = {5, 37}, .out = {5, 37}},
+    {.name = "BothWays", .a = {5, 1}, .b = {1, 37}, .out = {5, 37}},
+    {.name = "Tokens", .a = {3, 7, 5}, .b = {7, 5}, .out = {3, 7, 5}},
+    {.name = "MiddleDimension", .a = {3, 7, 5}, .b = {3, 1, 5}, .out = {3, 7, 5}},
+    {.name = "TransposedLeft",
+     .a = {6, 37},
+     .b = {6, 37},
+     .out = {6, 37},
+     .layout_a = Layout::transposed},
+    {.name = "AllTransposed",
+     .a = {6, 37},
+     .b = {6, 37},
+     .out = {6, 37},
+     .layout_a = Layout::transposed,
+     .layout_b = Layout::transposed,
+     .layout_out = Layout::transposed},
+    {.name = "Padded",
+     .a = {4, 3, 19},
+     .b = {4, 3, 19},
+     .out = {4, 3, 19},
+     .layout_a = Layout::padded,
+     .layout_b = Layout::spread,
+     .layout_out = Layout::padded},
+    {.name = "ReversedOut",
+     .a = {4, 3, 5, 2},
+     .b = {5, 2},
+     .out = {4, 3, 5, 2},
+     .layout_out = Layout::reversed},
+    {.name = "EightDimensions",
+     .a = {2, 1, 3, 1, 2, 1, 2, 3},
+     .b = {1, 2, 1, 2, 1, 2, 1, 3},
+     .out = {2, 2, 3, 2, 2, 2, 2, 3}},
+    {.name = "Empty", .a = {0, 4}, .b = {4}, .out = {0, 4}},
+};
+
+std::ostream& operator<<(std::ostream& stream, const BinaryCase& item) {
+    return stream << item.name;
+}
+
+/// The element of `shape` that element `index` of `out` reads (numpy's rule).
+std::int64_t broadcast_index(std::int64_t index, const Shape& out, const Shape& shape) {
+    std::int64_t result = 0;
+    std::int64_t step = 1;
+    for (int i = 1; i <= out.rank(); ++i) {
+        const std::int64_t at = index % out[-i];
+        index /= out[-i];
+        if (i > shape.rank()) continue;
+        result += (shape[-i] == 1 ? 0 : at) * step;
+        step *= shape[-i];
+    }
+    return result;
+}
+
+double apply(BinaryOperation operation, double a, double b) {
+    switch (operation) {
+        case BinaryOperation::add:
+            return a + b;
+        case BinaryOperation::subtract:
+            return a - b;
+        case BinaryOperation::multiply:
+            return a * b;
+        case BinaryOperation::divide:
+            return a / b;
+    }
+    return nan;
+}
+
+class ElementwiseBinary : public ::testing::TestWithParam<BinaryCase> {};
+
+TEST_P(ElementwiseBinary, RoundsTheExactResultOnce) {
+    const BinaryCase& item = GetParam();
+    using enum BinaryOperation;
+    for (const DType dtype : floating) {
+        for (const BinaryOperation operation : {add, subtract, multiply, divide}) {
+            for (const Way& way : ways_of({"plain"})) {
+                Random random(8);
+                const Operand a = Operand(dtype, item.a, item.layout_a).randomise(random);
+                const Operand b = Operand(dtype, item.b, item.layout_b).randomise(random);
+                const Operand out(dtype, item.out, item.layout_out);
+                run_way(way, "binary", [&](const Context& context) {
+                    binary(context,
+                           {operation, a.view(context), b.view(context), out.view(context)});
+                });
+                const auto left = a.values();
+                const auto right = b.values();
+                std::vector<double> expected;
+                for (std::int64_t i = 0; i < item.out.numel(); ++i) {
+                    expected.push_back(apply(operation, left[broadcast_index(i, item.out, item.a)],
+                                             right[broadcast_index(i, item.out, item.b)]));
+                }
+                const std::string what = std::string(name_of(dtype)) + rerun(way, "binary");
+                expect_close(out.values(), expected, tolerances(expected, dtype), what);
+                EXPECT_TRUE(out.guards_are_intact()) << what;
+            }
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, ElementwiseBinary, ::testing::ValuesIn(binary_cases),
+                         [](const auto& item) { return item.param.name; });
+
+TEST(Elementwise, BinaryWorksInPlace) {
+    Random random(9);
+    for (const DType dtype : floating) {
+        const Operand a = Operand(dtype, {33, 19}).randomise(random);
+        const Operand b = Operand(dtype, {19}).randomise(random);
+        std::vector<double> expected;
+        for (std::size_t i = 0; i < 33 * 19; ++i) {
+            expected.push_back(a.values()[i] + b.values()[i % 19]);
+        }
+        binary({}, {BinaryOperation::add, a.view(), b.view(), a.view()});
+        expect_close(a.values(), expected, tolerances(expected, dtype), "a += b");
+    }
+}
+
+struct Function {
+    const char* name;
+    UnaryOperation operation;
+    double (*value)(double);
+    double (*derivative)(double);
+    double low;
+    double high;
+};
+
+const Function functions[] = {
+    {"Negative", UnaryOperation::negative, [](double x) { return -x; }, [](double) { return -1.0; },
+     -5, 5},
+    {"Exponential", UnaryOperation::exponential, [](double x) { return std::exp(x); },
+     [](double x) { return std::exp(x); }, -80, 80},
+    {"Logarithm", UnaryOperation::logarithm, [](double x) { return std::log(x); },
+     [](double x) { return 1 / x; }, 2.0, 1e6},
+    {"SquareRoot", UnaryOperation::square_root, [](double x) { return std::sqrt(x); },
+     [](double x) { return 0.5 / std::sqrt(x); }, 1e-3, 1e6},
+    {"Tanh", UnaryOperation::tanh, [](double x) { return std::tanh(x); },
+     [](double x) { return 1 - std::tanh(x) * std::tanh(x); }, -1.2, 1.2},
+    {"Relu", UnaryOperation::relu, [](double x) { return std::max(x, 0.0); },
+     [](double x) { return x > 0 ? 1.0 : 0.0; }, -3, 3},
+    {"Sigmoid", UnaryOperation::sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); },
+     [](double x) { return std::exp(-x) / (1 + std::exp(-x)) / (1 + std::exp(-x)); }, -20, 2},
+    {"Sine", UnaryOperation::sine, [](double x) { return std::sin(x); },
+     [](double x) { return std::cos(x); }, -1.5, 1.5},
+    {"Cosine", UnaryOperation::cosine, [](double x) { return std::cos(x); },
+     [](double x) { return -std::sin(x); }, -1.5, 1.5},
+    {"Square", UnaryOperation::square, [](double x) { return x * x; },
+     [](double x) { return 2 * x; }, -9, 9},
+};
+
+std::ostream& operator<<(std::ostream& stream, const Function& item) {
+    return stream << item.name;
+}
+
+class ElementwiseUnary : public ::testing::TestWithParam<Function> {};
+
+TEST_P(ElementwiseUnary, ValueAndDerivativeMatchF64) {
+    const Function& item = GetParam();
+    for (const DType dtype : floating) {
+        for (const Layout layout : {Layout::contiguous, Layout::padded, Layout::transposed}) {
+            for (const Way& way : ways_of({"plain"})) {
+                Random random(10);
+                std::vector<double> points(13 * 41);
+                for (double& point : points) point = random.uniform(item.low, item.high);
+                const Shape shape = {13, 41};
+                const Operand x = Operand(dtype, shape, layout).set(points);
+                const Operand dy = Operand(dtype, shape).randomise(random);
+                const Operand y(dtype, shape);
+                const Operand dx(dtype, shape, layout);
+                run_way(way, "*", [&](const Context& context) {
+                    unary(context, {item.operation, x.view(context), y.view(context)});
+                    unary_backward(context, {item.operation, x.view(context), dy.view(context),
+                                             dx.view(context)});
+                });
+                std::vector<double> expected_y;
+                std::vector<double> expected_dx;
+                std::vector<double> tolerance_dx;
+                const auto gradients = dy.values();
+                points = x.values();
+                for (std::size_t i = 0; i < points.size(); ++i) {
+                    expected_y.push_back(item.value(points[i]));
+                    expected_dx.push_back(gradients[i] * item.derivative(points[i]));
+                    // 1 - tanh^2 cancels down to a quarter of its terms.
+                    tolerance_dx.push_back(4.0 * rounding_of(dtype) * std::abs(expected_dx[i]) +
+                                           1e-37);
+                }
+                const std::string what = std::string(name_of(dtype)) + rerun(way, "*");
+                expect_close(y.values(), expected_y, tolerances(expected_y, dtype, 2.0),
+                             "y " + what);
+                expect_close(dx.values(), expected_dx, tolerance_dx, "dx " + what);
+                EXPECT_TRUE(y.guards_are_intact() && dx.guards_are_intact()) << what;
+            }
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Functions, ElementwiseUnary, ::testing::ValuesIn(functions),
+                         [](const auto& item) { return item.param.name; });
+
+TEST(Elementwise, ExponentialIsWithinTwoUlpAndMeetsItsLimits) {
+    std::vector<double> points;
+    for (double x = -86.9; x < 88.7; x += 0.00217) points.push_back(double{float(x)});
+    const std::size_t regular = points.size();
+    for (const double x : {-200.0, 89.0, 1e30, infinity, -infinity, nan, 0.0}) points.push_back(x);
+    const Shape shape = {static_cast<std::int64_t>(points.size())};
+    const Operand x = Operand(DType::f32, shape).set(points);
+    unary({}, {UnaryOperation::exponential, x.view(), x.view()});
+    const auto y = x.values();
+    for (std::size_t i = 0; i < regular; ++i) {
+        ASSERT_NEAR(y[i] / std::exp(points[i]), 1.0, 2.0 * ulp_of(DType::f32)) << points[i];
+    }
+    const std::vector<double> limits(y.begin() + static_cast<std::ptrdiff_t>(regular), y.end());
+    expect_close(limits, {0.0, infinity, infinity, infinity, 0.0, nan, 1.0}, 0.0, "limits");
+}
+
+TEST(Elementwise, ReluKeepsNan) {
+    const Operand x = Operand(DType::f32, {3}).set({nan, -1.0, 2.0});
+    unary({}, {UnaryOperation::relu, x.view(), x.view()});
+    expect_close(x.values(), {nan, 0.0, 2.0}, 0.0, "relu");
+}
+
+TEST(Elementwise, AffineRoundsOnce) {
+    Random random(11);
+    for (const DType dtype : floating) {
+        const Operand x = Operand(dtype, {7, 33}, Layout::padded).randomise(random);
+        const Operand out(dtype, {7, 33});
+        affine({}, {x.view(), -1.7, 0.3, out.view()});
+        std::vector<double> expected;
+        std::vector<double> tolerance;
+        for (const double value : x.values()) {
+            expected.push_back(-1.7 * value + 0.3);
+            tolerance.push_back(0.502 * ulp_of(dtype) * std::abs(expected.back()) +
+                                1e-16 * std::abs(value));
+        }
+        expect_close(out.values(), expected, tolerance, std::string(name_of(dtype)));
+        EXPECT_TRUE(out.guards_are_intact());
+    }
+}
+
+struct CopyCase {
+    const char* name;
+    Shape shape;
+    Layout from;
+    Layout to;
+};
+
+const CopyCase copy_cases[] = {
+    {"Contiguous", {5, 37}, Layout::contiguous, Layout::contiguous},
+    {"Scalar", {}, Layout::contiguous, Layout::contiguous},
+    {"FromPadded", {5, 37}, Layout::padded, Layout::contiguous},
+    {"ToPadded", {2, 5, 37}, Layout::contiguous, Layout::padded},
+    {"FromTransposed", {67, 37}, Layout::transposed, Layout::contiguous},
+    {"ToTransposed", {67, 37}, Layout::contiguous, Layout::transposed},
+    {"TransposedLarge", {130, 219}, Layout::transposed, Layout::contiguous},
+    {"BatchTransposed", {3, 33, 65}, Layout::transposed, Layout::contiguous},
+    {"BatchTransposedToPadded", {3, 33, 65}, Layout::transposed, Layout::padded},
+    {"Reversed", {3, 4, 5, 6}, Layout::reversed, Layout::contiguous},
+    {"ReversedLarge", {33, 5, 34, 3}, Layout::reversed, Layout::padded},
+    {"Spread", {9, 31}, Layout::spread, Layout::spread},
+    {"Empty", {3, 0}, Layout::contiguous, Layout::contiguous},
+};
+
+std::ostream& operator<<(std::ostream& stream, const CopyCase& item) {
+    return stream << item.name;
+}
+
+class ElementwiseCopy : public ::testing::TestWithParam<CopyCase> {};
+
+TEST_P(ElementwiseCopy, MovesEveryElementAndConvertsIt) {
+    const CopyCase& item = GetParam();
+    const std::array dtypes = {DType::f32, DType::f64, DType::bf16,
+                               DType::i32, DType::i64, DType::u8};
+    for (const DType from : dtypes) {
+        for (const DType to : dtypes) {
+            for (const Way& way : ways_of({"plain"})) {
+                Random random(12);
+                std::vector<double> values(item.shape.numel());
+                // Small enough for u8, fractions only where both sides can hold them.
+                for (double& value : values) value = static_cast<double>(random.below(200));
+                if (is_floating(from) && is_floating(to)) {
+                    for (double& value : values) value = random.normal();
+                }
+                const Operand x = Operand(from, item.shape, item.from).set(values);
+                const Operand out(to, item.shape, item.to);
+                run_way(way, "copy", [&](const Context& context) {
+                    copy(context, {x.view(context), out.view(context)});
+                });
+                const auto expected = Operand(to, item.shape).set(x.values()).values();
+                const std::string what = std::string(name_of(from)) + " -> " +
+                                         std::string(name_of(to)) + rerun(way, "copy");
+                expect_close(out.values(), expected, 0.0, what);
+                EXPECT_TRUE(out.guards_are_intact()) << what;
+            }
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, ElementwiseCopy, ::testing::ValuesIn(copy_cases),
+                         [](const auto& item) { return item.param.name; });
+
+TEST(Elementwise, CopyRepeatsABroadcastOperand) {
+    const Operand row = Operand(DType::f32, {3}).set({1, 2, 3});
+    const Operand out(DType::bf16, {2, 3});
+    copy({}, {row.view().expanded_to({2, 3}, "test"), out.view()});
+    expect_close(out.values(), {1, 2, 3, 1, 2, 3}, 0.0, "broadcast");
+}
+
+TEST(Elementwise, FillWritesEveryElementAndNoOther) {
+    for (const DType dtype :
+         {DType::f32, DType::f64, DType::bf16, DType::i32, DType::i64, DType::u8}) {
+        for (const Layout layout : {Layout::contiguous, Layout::padded, Layout::spread}) {
+            const Operand out(dtype, {7, 21}, layout);
+            fill({}, out.view(), 3.0);
+            expect_close(out.values(), std::vector<double>(7 * 21, 3.0), 0.0, "fill");
+            EXPECT_TRUE(out.guards_are_intact());
+        }
+    }
+}
+
+TEST(ElementwiseErrors, NameTheArgumentTheExpectedAndTheActual) {
+    const Operand a(DType::f32, {3, 4});
+    const Operand b(DType::f32, {3});
+    const Operand half(DType::bf16, {3, 4});
+    const Operand labels(DType::i64, {3, 4});
+    const auto add = BinaryOperation::add;
+    expect_error<ShapeError>(
+        [&] {
+            binary({}, {add, a.view(), b.view(), a.view()});
+        },
+        "binary: shapes [3] and [3, 4] do not broadcast");
+    expect_error<ShapeError>(
+        [&] {
+            binary({}, {add, a.view(), a.view(), b.view()});
+        },
+        "binary: shapes [3, 4] and [3] do not broadcast");
+    expect_error<DTypeError>(
+        [&] {
+            binary({}, {add, a.view(), half.view(), a.view()});
+        },
+        "binary: b must be f32, got bf16");
+    expect_error<DTypeError>(
+        [&] {
+            unary({}, {UnaryOperation::square, labels.view(), labels.view()});
+        },
+        "unary: x must be f32, f64 or bf16, got i64");
+    expect_error<ShapeError>(
+        [&] {
+            copy({}, {a.view(), b.view()});
+        },
+        "copy: out must be [3, 4], got [3]");
+    expect_error<UsageError>([&] { fill({}, View(), 1.0); }, "fill: out is missing");
+}
+
+}  // namespace
+}  // namespace balmer::kernels
