@@ -145,29 +145,41 @@ void absorb_intergalactic(Random& random, std::vector<double>& flux, double z) {
 }
 
 void absorb_metals(Random& random, std::vector<double>& flux, double z) {
-    const auto systems = random.below(4);
+    struct Ion {
+        double wavelength, share;
+    };
+    // Strengths relative to the strongest line of a system, typical of strong Mg II absorbers.
+    constexpr Ion low[] = {{2796.352, 1.0}, {2803.531, 0.85}, {2600.173, 0.6},  {2586.650, 0.4},
+                           {2382.765, 0.6}, {2374.461, 0.3},  {2344.214, 0.45}, {2852.964, 0.2},
+                           {1670.787, 0.5}, {1608.451, 0.25}, {1526.707, 0.5},  {1334.532, 0.6},
+                           {1302.168, 0.5}, {1260.422, 0.6}};
+    constexpr Ion high[] = {{1548.204, 1.0}, {1550.781, 0.7}, {1393.760, 0.6},
+                            {1402.773, 0.4}, {1238.821, 0.3}, {1242.804, 0.2}};
+    // One quasar in seven shines through much gas.
+    const auto systems = random.uniform() < 0.15 ? 4 + random.below(5) : random.below(4);
     for (std::uint64_t s = 0; s < systems; ++s) {
         const double z_abs = random.uniform(0.35, std::max(0.36, z));
-        const double width = 0.3 - 0.6 * std::log(1.0 - random.uniform());  // A, rest
+        const double width = 0.3 - 0.8 * std::log(1.0 - random.uniform());  // A, rest
+        const bool cool = random.uniform() < 0.6;
         if (z_abs >= z) continue;
         const double stretch = 1.0 + z_abs;
-        if (random.uniform() < 0.6) {
-            absorb_line(flux, line::magnesium_2796 * stretch, width * stretch, 60.0);
-            absorb_line(flux, line::magnesium_2803 * stretch, 0.75 * width * stretch, 60.0);
-            for (double iron : {2344.21, 2374.46, 2382.77, 2586.65, 2600.17})
-                absorb_line(flux, iron * stretch, 0.4 * width * stretch, 60.0);
-        } else {
-            absorb_line(flux, 1548.20 * stretch, 0.6 * width * stretch, 80.0);
-            absorb_line(flux, 1550.77 * stretch, 0.4 * width * stretch, 80.0);
-        }
+        const auto absorb = [&](const Ion& ion) {
+            absorb_line(flux, ion.wavelength * stretch, width * ion.share * stretch, 70.0);
+        };
+        if (cool) std::for_each(std::begin(low), std::end(low), absorb);
+        if (!cool || random.uniform() < 0.5)
+            std::for_each(std::begin(high), std::end(high), absorb);
     }
 }
 
 void absorb_broad(Random& random, std::vector<double>& flux, double z) {
-    if (random.uniform() > 0.11) return;
-    const double fastest = random.uniform(5000.0, 25000.0);
-    const double slowest = random.uniform(0.0, 0.5) * fastest;
-    const double depth = random.uniform(0.4, 0.95);
+    if (random.uniform() > 0.14) return;
+    // Wide troughs far from the line, or narrow ones close to it.
+    const bool narrow = random.uniform() < 0.45;
+    const double slowest = narrow ? random.uniform(-500.0, 5000.0) : random.uniform(0.0, 10000.0);
+    const double fastest =
+        slowest + (narrow ? random.uniform(1200.0, 5000.0) : random.uniform(4000.0, 18000.0));
+    const double depth = random.uniform(0.4, 0.97);
     const double power = random.uniform(1.0, 4.0);
     struct Trough {
         double wavelength, share;

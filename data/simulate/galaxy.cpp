@@ -21,10 +21,12 @@ double draw_redshift(Random& random, Sample sample, Activity activity) {
         return std::clamp(draw_lognormal(random, 0.08, 0.5, 0.004, 0.4), 0.004, 0.4);
     if (sample == Sample::legacy) {
         if (!lines && u < 0.3) return std::clamp(0.33 + 0.07 * random.normal(), 0.1, 0.55);
+        if (u > 0.95) return random.uniform(0.0005, 0.02);
         return draw_lognormal(random, 0.075, 0.75, 0.003, 0.4);
     }
     if (lines) {
         if (u < 0.3) return random.uniform(0.55, 1.1);
+        if (u > 0.95) return random.uniform(0.0005, 0.02);
         return draw_lognormal(random, 0.25, 0.8, 0.003, 0.9);
     }
     if (u < 0.72) return std::clamp(0.50 + 0.12 * random.normal(), 0.12, 0.85);
@@ -57,7 +59,8 @@ LineRatios draw_ratios(Random& random, Activity activity) {
     } else {
         // Position on the sequence: metal-rich to metal-poor.
         const bool burst = activity == Activity::starburst;
-        const double x = burst ? random.uniform(-1.7, -0.55) : random.uniform(-1.1, -0.35);
+        const double x = burst ? random.uniform(-1.7, -0.5)
+                               : std::max(-1.3, -0.34 - std::abs(0.28 * random.normal()));
         const double y = std::min(0.61 / (x - 0.08) + 1.05, 0.85) + 0.12 * random.normal();
         r.nitrogen = std::pow(10.0, x);
         r.oxygen_3 = std::pow(10.0, y);
@@ -118,7 +121,7 @@ std::vector<double> draw_stellar_light(Random& random, const PopulationLibrary& 
 
 Source draw_galaxy(Random& random, Sample sample, const PopulationLibrary& populations) {
     const double u = random.uniform();
-    const double limits[4] = {sample == Sample::boss ? 0.52 : 0.36, 0.72, 0.84, 0.92};
+    const double limits[4] = {sample == Sample::boss ? 0.50 : 0.42, 0.74, 0.84, 0.92};
     const Activity activity = u < limits[0]   ? Activity::passive
                               : u < limits[1] ? Activity::star_forming
                               : u < limits[2] ? Activity::starburst
@@ -142,9 +145,9 @@ Source draw_galaxy(Random& random, Sample sample, const PopulationLibrary& popul
             gas_dispersion = draw_lognormal(random, 180.0, 0.3, 80.0, 350.0);
             break;
         case Activity::star_forming:
-            old_share = random.uniform(0.2, 0.9);
-            equivalent_width = draw_lognormal(random, 22.0, 0.6, 3.0, 60.0);
-            reddening = draw_lognormal(random, 0.2, 0.6, 0.0, 0.7);
+            old_share = random.uniform(0.35, 0.97);
+            equivalent_width = draw_lognormal(random, 16.0, 0.7, 2.0, 60.0);
+            reddening = draw_lognormal(random, 0.28, 0.6, 0.0, 0.9);
             dispersion = draw_lognormal(random, 110.0, 0.35, 40.0, 250.0);
             gas_dispersion = draw_lognormal(random, 90.0, 0.35, 40.0, 220.0);
             break;

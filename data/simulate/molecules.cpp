@@ -21,36 +21,36 @@ struct Band {
 };
 
 constexpr Band bands[] = {
-    {Molecule::TiO, 4421.0, 35.0, 0.028},   {Molecule::TiO, 4584.0, 45.0, 0.056},
-    {Molecule::TiO, 4761.0, 60.0, 0.096},   {Molecule::TiO, 4804.0, 40.0, 0.04},
-    {Molecule::TiO, 4954.5, 65.0, 0.176},   {Molecule::TiO, 4999.0, 40.0, 0.048},
-    {Molecule::TiO, 5167.0, 80.0, 0.184},   {Molecule::TiO, 5240.0, 40.0, 0.032},
-    {Molecule::TiO, 5448.0, 70.0, 0.12},    {Molecule::TiO, 5497.0, 40.0, 0.04},
-    {Molecule::TiO, 5597.0, 35.0, 0.04},    {Molecule::TiO, 5629.0, 35.0, 0.032},
-    {Molecule::TiO, 5759.0, 70.0, 0.072},   {Molecule::TiO, 5810.0, 35.0, 0.048},
-    {Molecule::TiO, 5847.0, 60.0, 0.112},   {Molecule::TiO, 5955.0, 45.0, 0.048},
-    {Molecule::TiO, 6158.0, 50.0, 0.144},   {Molecule::TiO, 6187.0, 60.0, 0.096},
-    {Molecule::TiO, 6215.0, 60.0, 0.064},   {Molecule::TiO, 6358.0, 50.0, 0.024},
-    {Molecule::TiO, 6569.0, 40.0, 0.028},   {Molecule::TiO, 6629.0, 30.0, 0.087},
-    {Molecule::TiO, 6651.0, 40.0, 0.261},   {Molecule::TiO, 6681.0, 45.0, 0.261},
-    {Molecule::TiO, 6714.0, 90.0, 0.261},   {Molecule::TiO, 6815.0, 60.0, 0.087},
-    {Molecule::TiO, 7054.0, 50.0, 0.272},   {Molecule::TiO, 7087.0, 50.0, 0.245},
-    {Molecule::TiO, 7125.0, 90.0, 0.245},   {Molecule::TiO, 7197.0, 60.0, 0.068},
-    {Molecule::TiO, 7589.0, 50.0, 0.0763},  {Molecule::TiO, 7628.0, 50.0, 0.0666},
-    {Molecule::TiO, 7666.0, 80.0, 0.0763},  {Molecule::TiO, 7743.0, 60.0, 0.0286},
-    {Molecule::TiO, 7820.0, 60.0, 0.0286},  {Molecule::TiO, 8206.0, 60.0, 0.0333},
-    {Molecule::TiO, 8250.0, 70.0, 0.0286},  {Molecule::TiO, 8302.0, 50.0, 0.0238},
-    {Molecule::TiO, 8432.0, 60.0, 0.153},   {Molecule::TiO, 8513.0, 60.0, 0.0381},
-    {Molecule::TiO, 8569.0, 50.0, 0.0286},  {Molecule::TiO, 8859.0, 70.0, 0.133},
-    {Molecule::TiO, 8937.0, 60.0, 0.0476},  {Molecule::TiO, 9209.0, 90.0, 0.0763},
-    {Molecule::TiO, 9728.0, 90.0, 0.0381},  {Molecule::VO, 5736.0, 60.0, 0.4},
+    {Molecule::TiO, 4421.0, 35.0, 0.036},   {Molecule::TiO, 4584.0, 45.0, 0.073},
+    {Molecule::TiO, 4761.0, 60.0, 0.12},    {Molecule::TiO, 4804.0, 40.0, 0.052},
+    {Molecule::TiO, 4954.5, 65.0, 0.23},    {Molecule::TiO, 4999.0, 40.0, 0.062},
+    {Molecule::TiO, 5167.0, 80.0, 0.24},    {Molecule::TiO, 5240.0, 40.0, 0.042},
+    {Molecule::TiO, 5448.0, 70.0, 0.16},    {Molecule::TiO, 5497.0, 40.0, 0.052},
+    {Molecule::TiO, 5597.0, 35.0, 0.052},   {Molecule::TiO, 5629.0, 35.0, 0.042},
+    {Molecule::TiO, 5759.0, 70.0, 0.094},   {Molecule::TiO, 5810.0, 35.0, 0.062},
+    {Molecule::TiO, 5847.0, 60.0, 0.15},    {Molecule::TiO, 5955.0, 45.0, 0.062},
+    {Molecule::TiO, 6158.0, 50.0, 0.19},    {Molecule::TiO, 6187.0, 60.0, 0.12},
+    {Molecule::TiO, 6215.0, 60.0, 0.083},   {Molecule::TiO, 6358.0, 50.0, 0.031},
+    {Molecule::TiO, 6569.0, 40.0, 0.036},   {Molecule::TiO, 6629.0, 30.0, 0.11},
+    {Molecule::TiO, 6651.0, 40.0, 0.34},    {Molecule::TiO, 6681.0, 45.0, 0.34},
+    {Molecule::TiO, 6714.0, 65.0, 0.34},    {Molecule::TiO, 6815.0, 45.0, 0.11},
+    {Molecule::TiO, 7054.0, 50.0, 0.35},    {Molecule::TiO, 7087.0, 50.0, 0.32},
+    {Molecule::TiO, 7125.0, 90.0, 0.32},    {Molecule::TiO, 7197.0, 60.0, 0.088},
+    {Molecule::TiO, 7589.0, 50.0, 0.099},   {Molecule::TiO, 7628.0, 50.0, 0.087},
+    {Molecule::TiO, 7666.0, 80.0, 0.099},   {Molecule::TiO, 7743.0, 60.0, 0.037},
+    {Molecule::TiO, 7820.0, 60.0, 0.037},   {Molecule::TiO, 8206.0, 60.0, 0.043},
+    {Molecule::TiO, 8250.0, 70.0, 0.037},   {Molecule::TiO, 8302.0, 50.0, 0.031},
+    {Molecule::TiO, 8432.0, 60.0, 0.2},     {Molecule::TiO, 8513.0, 60.0, 0.05},
+    {Molecule::TiO, 8569.0, 50.0, 0.037},   {Molecule::TiO, 8859.0, 70.0, 0.17},
+    {Molecule::TiO, 8937.0, 60.0, 0.062},   {Molecule::TiO, 9209.0, 90.0, 0.099},
+    {Molecule::TiO, 9728.0, 90.0, 0.05},    {Molecule::VO, 5736.0, 60.0, 0.4},
     {Molecule::VO, 7334.0, 70.0, 0.5},      {Molecule::VO, 7393.0, 80.0, 0.5},
     {Molecule::VO, 7851.0, 60.0, 0.45},     {Molecule::VO, 7896.0, 60.0, 0.45},
     {Molecule::VO, 7939.0, 70.0, 0.4},      {Molecule::VO, 8521.0, 60.0, 0.3},
     {Molecule::VO, 8605.0, 60.0, 0.3},      {Molecule::VO, 9540.0, 120.0, 0.3},
-    {Molecule::CaH, 6382.0, 35.0, 0.105},   {Molecule::CaH, 6750.0, 60.0, 0.18},
-    {Molecule::CaH, 6830.0, 60.0, 0.3},     {Molecule::CaH, 6903.0, 30.0, 0.36},
-    {Molecule::CaH, 6946.0, 40.0, 0.42},    {Molecule::CaOH, 5530.0, 35.0, 0.12},
+    {Molecule::CaH, 6382.0, 35.0, 0.105},   {Molecule::CaH, 6750.0, 60.0, 0.23},
+    {Molecule::CaH, 6830.0, 60.0, 0.38},    {Molecule::CaH, 6903.0, 21.0, 0.14},
+    {Molecule::CaH, 6946.0, 28.0, 0.16},    {Molecule::CaOH, 5530.0, 35.0, 0.12},
     {Molecule::CaOH, 6230.0, 25.0, 0.048},  {Molecule::MgH, 5211.0, -80.0, 0.242},
     {Molecule::MgH, 5211.0, -230.0, 0.132}, {Molecule::MgH, 4845.0, -60.0, 0.066},
     {Molecule::MgH, 5567.0, -60.0, 0.066},  {Molecule::CH, 4314.5, -16.0, 0.15},
@@ -62,11 +62,11 @@ constexpr Band bands[] = {
     {Molecule::CN, 7088.0, 70.0, 0.03},     {Molecule::CN, 7259.0, 70.0, 0.03},
     {Molecule::CN, 7876.0, 90.0, 0.044},    {Molecule::CN, 8067.0, 90.0, 0.05},
     {Molecule::CN, 8270.0, 90.0, 0.04},     {Molecule::CN, 9141.0, 130.0, 0.09},
-    {Molecule::CN, 9393.0, 130.0, 0.08},    {Molecule::C2, 4382.0, -30.0, 0.0036},
-    {Molecule::C2, 4737.0, -45.0, 0.0132},  {Molecule::C2, 4715.0, -40.0, 0.006},
-    {Molecule::C2, 5165.2, -50.0, 0.018},   {Molecule::C2, 5129.0, -45.0, 0.0072},
-    {Molecule::C2, 5635.5, -55.0, 0.0108},  {Molecule::C2, 5585.0, -45.0, 0.006},
-    {Molecule::C2, 6191.0, -45.0, 0.003},   {Molecule::C2, 6122.0, -45.0, 0.0024},
+    {Molecule::CN, 9393.0, 130.0, 0.08},    {Molecule::C2, 4382.0, -30.0, 0.0014},
+    {Molecule::C2, 4737.0, -45.0, 0.0053},  {Molecule::C2, 4715.0, -40.0, 0.0024},
+    {Molecule::C2, 5165.2, -50.0, 0.0072},  {Molecule::C2, 5129.0, -45.0, 0.0029},
+    {Molecule::C2, 5635.5, -55.0, 0.0043},  {Molecule::C2, 5585.0, -45.0, 0.0024},
+    {Molecule::C2, 6191.0, -45.0, 0.0012},  {Molecule::C2, 6122.0, -45.0, 0.00096},
 };
 
 /// Dissociation energy (eV, Huber & Herzberg 1979) and log10 of the partition part of
@@ -84,10 +84,12 @@ constexpr MoleculeData molecules[molecule_count] = {
 };
 
 /// Strength of the unresolved lines: cm2 per neutral iron atom at 4000 A, per TiO molecule in units
-/// of the bands; and how many times the continuous opacity bands can reach.
+/// of the bands; and how many times the continuous opacity bands
+/// and haze can reach.
 constexpr double iron_haze = 0.75e-19;
 constexpr double titanium_oxide_haze = 0.33;
-constexpr float saturation = 4.5F;
+constexpr float band_saturation = 7.0F;
+constexpr float haze_saturation = 3.6F;
 
 double equilibrium(double temperature, double dissociation, double log_constant) {
     return std::pow(10.0, log_constant + 0.5 * std::log10(temperature / 3000.0) -
@@ -149,6 +151,7 @@ std::array<double, molecule_count> molecular_densities(const Atmosphere& atmosph
 void add_molecular_opacity(const Atmosphere& atmosphere, const LogGrid& grid,
                            std::vector<float>& opacity) {
     constexpr double unit = 1e-17;  // cm2
+    constexpr double reach = 4.0;   // of a tail, in e-folding lengths
     const auto& layers = atmosphere.layers();
     const auto depth = static_cast<std::int64_t>(layers.size());
     if (atmosphere.parameters().teff > 9000.0) return;
@@ -166,14 +169,15 @@ void add_molecular_opacity(const Atmosphere& atmosphere, const LogGrid& grid,
         const double head = air_to_vacuum(band.head);
         const double length = std::abs(band.tail);
         const double direction = band.tail > 0.0 ? 1.0 : -1.0;
-        const double far = head + direction * 5.0 * length;
+        const double far = head + direction * reach * length;
         const auto begin =
             static_cast<std::int64_t>(std::floor(grid.position(std::min(head, far))));
         const auto end = static_cast<std::int64_t>(std::ceil(grid.position(std::max(head, far))));
         for (std::int64_t i = std::max<std::int64_t>(begin, 0); i < std::min(end, grid.size); ++i) {
             const double distance = direction * (grid.wavelength(i) - head) / length;
-            if (distance < 0.0) continue;
-            const double profile = std::exp(-distance) * unit * band.strength;
+            if (distance < 0.0 || distance > reach) continue;
+            const double profile =
+                std::exp(-distance) * (1.0 - distance / reach) * unit * band.strength;
             float* row = bands_and_haze.data() + i * depth;
             for (std::int64_t l = 0; l < depth; ++l)
                 row[l] +=
@@ -200,9 +204,12 @@ void add_molecular_opacity(const Atmosphere& atmosphere, const LogGrid& grid,
         const float* extra = bands_and_haze.data() + i * depth;
         for (std::int64_t l = 0; l < depth; ++l) {
             const auto k = static_cast<std::size_t>(l);
-            const float sum = extra[l] + blue * iron[k] + red * titanium_oxide[k];
-            // Between the lines of a band the continuum shines through: the mean saturates.
-            row[l] += sum / (1.0F + sum / (saturation * row[l]));
+            // Between the lines the continuum shines through: the mean opacity saturates.
+            const float continuum = row[l];
+            const float bands_here = extra[l];
+            const float haze = blue * iron[k] + red * titanium_oxide[k];
+            row[l] += bands_here / (1.0F + bands_here / (band_saturation * continuum)) +
+                      haze / (1.0F + haze / (haze_saturation * continuum));
         }
     }
 }

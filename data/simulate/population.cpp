@@ -28,7 +28,7 @@ struct GiantPoint {
     double teff, logg, share;
 };
 constexpr GiantPoint giants[] = {
-    {5000, 3.2, 0.20}, {4700, 2.4, 0.32}, {4350, 1.8, 0.20}, {3950, 1.1, 0.16}, {3550, 0.6, 0.12}};
+    {5000, 3.2, 0.20}, {4700, 2.4, 0.32}, {4350, 1.8, 0.20}, {3950, 1.1, 0.19}, {3550, 0.6, 0.15}};
 constexpr std::size_t giant_count = std::size(giants);
 
 constexpr std::size_t stars_per_metallicity = sequence_count + giant_count;

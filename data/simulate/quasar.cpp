@@ -56,16 +56,19 @@ Source draw_quasar(Random& random, Sample sample, const PopulationLibrary& popul
 
     // Luminosity relative to the typical quasar at this redshift, dex.
     const double luminosity = 0.4 * random.normal();
-    const double blue = -1.54 + 0.28 * random.normal();
+    // Quasars of BOSS look bluer: their fibres were placed for 4000 A, the calibration stars' for
+    // 5400 A (Margala et al. 2016, ApJ 831, 157).
+    const double offset = sample == Sample::boss ? -0.22 : 0.0;
+    const double blue = -1.54 + offset + 0.28 * random.normal();
     const double red = std::max(blue, -0.45 + 0.3 * random.normal());
-    const double ultraviolet = -0.6 + 0.35 * random.normal();
+    const double ultraviolet = -1.0 + offset + 0.4 * random.normal();
     const double reddening = random.uniform() < 0.2 ? std::abs(0.08 * random.normal())
                                                     : std::abs(0.012 * random.normal());
     const auto continuum = [&](double rest) {
-        // 1 at 3000 A; the ultraviolet bends at 1150 A, the optical at 5200 A.
-        const double x = std::clamp(rest, 1150.0, 5200.0);
+        // 1 at 3000 A; the ultraviolet bends at 1080 A, the optical at 5200 A.
+        const double x = std::clamp(rest, 1080.0, 5200.0);
         double value = std::pow(x / 3000.0, blue);
-        if (rest < 1150.0) value *= std::pow(rest / 1150.0, ultraviolet);
+        if (rest < 1080.0) value *= std::pow(rest / 1080.0, ultraviolet);
         if (rest > 5200.0) value *= std::pow(rest / 5200.0, red);
         return value;
     };
@@ -116,7 +119,7 @@ Source draw_quasar(Random& random, Sample sample, const PopulationLibrary& popul
             emit(line.wavelength, 2.2 * sigma, 0.35 * width, shift);
     }
 
-    const double optical_strength = 0.55 * strength * std::exp(0.55 * eigenvector - 0.3);
+    const double optical_strength = 0.8 * strength * std::exp(0.55 * eigenvector - 0.3);
     const double iron_velocity = 900.0 * breadth + 250.0;
     for (const IronFeature& feature : optical_iron)
         emit(feature.wavelength,
@@ -130,7 +133,7 @@ Source draw_quasar(Random& random, Sample sample, const PopulationLibrary& popul
 
     // Host galaxy, brighter relative to the nucleus in nearby, faint objects.
     const double host =
-        z < 0.9 ? draw_lognormal(random, 0.35 * std::exp(-3.0 * z), 0.8, 0.0, 0.8) : 0.0;
+        z < 0.9 ? draw_lognormal(random, 0.45 * std::exp(-2.2 * z), 0.8, 0.0, 0.85) : 0.0;
     if (host > 0.01) {
         const std::vector<double> light =
             draw_stellar_light(random, populations, random.uniform(0.5, 1.0));

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "kernels/core/parallel.h"
+#include "weights/atomic_file.h"
 
 namespace balmer::data {
 namespace {
@@ -18,6 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Writes beside the target and renames, so that no half-written file ever has the final name.
+/// Without fsync, which would cost more than the simulation: the catalogue, written last and
+/// durably, says that the set is complete.
 void write_atomically(const fs::path& path, const void* bytes, std::size_t size) {
     fs::path temporary = path;
     temporary += ".tmp";
@@ -106,7 +109,7 @@ void simulate_survey(const std::string& out_dir, const SimulationOptions& option
         }
         if (progress) progress(end, options.count);
     }
-    write_atomically(folder / "catalog.csv", catalog.data(), catalog.size());
+    weights::write_file_atomically((folder / "catalog.csv").string(), catalog);
 }
 
 }  // namespace balmer::data
