@@ -5,10 +5,10 @@
 #include <set>
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include <nlohmann/json.hpp>
 
+#include "weights/checksum.h"
 #include "weights/safetensors.h"
 
 namespace balmer::train {
@@ -28,12 +28,8 @@ class Unsuitable : public FormatError {
     using FormatError::FormatError;
 };
 
-std::string checksum(const void* data, std::size_t bytes) {
-    return fmt::format("{:016x}", XXH3_64bits(data, bytes));
-}
-
 std::string checksum(const std::string& text) {
-    return checksum(text.data(), text.size());
+    return weights::checksum_of(text.data(), text.size());
 }
 
 json to_json(const RunState& state) {
@@ -117,7 +113,7 @@ void write_checkpoint(const std::string& path, const RunState& state,
         contiguous.push_back(tensor.is_contiguous() ? tensor : tensor.clone());
         const View view = contiguous.back().view();
         views.push_back({name, view});
-        checksums[name] = checksum(view.data, bytes_of(tensor));
+        checksums[name] = weights::checksum_of(view.data, bytes_of(tensor));
     }
     const std::string position = to_json(state).dump();
     const std::string sums = checksums.dump();
@@ -155,7 +151,7 @@ RunState read_checkpoint(const std::string& path, const std::vector<NamedTensor>
         bytes.resize(info.bytes());
         file.read_into(info.name, bytes.data(), bytes.size());
         if (!checksums.contains(info.name) ||
-            checksums[info.name] != checksum(bytes.data(), bytes.size())) {
+            checksums[info.name] != weights::checksum_of(bytes.data(), bytes.size())) {
             throw FormatError(path, fmt::format("checksum mismatch in tensor '{}'", info.name));
         }
     }

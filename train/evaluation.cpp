@@ -14,7 +14,7 @@ namespace balmer::train {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 using Rows = std::vector<const PredictionRow*>;
 
 /// NaN has no place in JSON: null.
@@ -43,7 +43,10 @@ template <class Value>
 json per_snr(const Rows& rows, const Value& value) {
     const auto bins = grouped(rows, [](const PredictionRow& row) { return snr_bin(row.snr); });
     json result = json::object();
-    for (const auto& [bin, members] : bins) result[bin] = value(members);
+    for (const std::string& bin : snr_bin_names()) {
+        const auto found = bins.find(bin);
+        if (found != bins.end()) result[bin] = value(found->second);
+    }
     return result;
 }
 

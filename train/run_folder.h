@@ -22,7 +22,7 @@ enum class ExistingRun : std::uint8_t { refuse, resume, overwrite };
 struct MetricsLine {
     std::int64_t step = 0;
     std::int64_t epoch = 0;
-    std::string split;
+    std::string split = {};
     double loss = 0.0;
     double learning_rate = 0.0;
     double gradient_norm = 0.0;

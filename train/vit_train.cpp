@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <xxhash.h>
 
 #include <CLI/CLI.hpp>
 #include <cmath>
@@ -16,6 +15,7 @@
 #include "train/program_context.h"
 #include "train/trainer.h"
 #include "weights/atomic_file.h"
+#include "weights/checksum.h"
 
 namespace balmer::train {
 namespace {
@@ -197,7 +197,7 @@ std::map<std::string, std::string> image_settings(const CLI::App& app, const Arg
 std::string data_fingerprint(const data::PackedSet& set) {
     std::string checksums;
     for (const auto& shard : set.manifest().shards) checksums += shard.checksum;
-    return fmt::format("{:016x}", XXH3_64bits(checksums.data(), checksums.size()));
+    return weights::checksum_of(checksums.data(), checksums.size());
 }
 
 std::map<std::string, std::string> run_settings(const Arguments& arguments,
