@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "render/map2d/map2d.h"
-#include "render/nearest_name.h"
+#include "kernels/core/nearest_name.h"
 #include "render/patch_rows/patch_rows.h"
 
 namespace balmer::render {

@@ -11,7 +11,7 @@
 
 #include "render/image.h"
 #include "render/map2d/colour_map.h"
-#include "render/nearest_name.h"
+#include "kernels/core/nearest_name.h"
 
 namespace balmer::render {
 namespace {

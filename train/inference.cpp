@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
+#include <nlohmann/json.hpp>
+
+#include "weights/file.h"
 
 namespace balmer::train {
 
@@ -23,6 +27,21 @@ std::vector<double> softmax(std::span<const float> logits) {
 }
 
 }  // namespace
+
+Uncertainties run_uncertainties(const std::string& run) {
+    const auto path = std::filesystem::path(run) / "validation.json";
+    if (!std::filesystem::exists(path)) return {};
+    const auto figures =
+        nlohmann::json::parse(weights::read_text_file(path.string()), nullptr, false);
+    Uncertainties uncertainties;
+    if (!figures.is_object()) return uncertainties;
+    for (const auto& [target, figure] : figures.items()) {
+        if (!figure.is_object()) continue;
+        const auto nmad = figure.find("nmad");
+        if (nmad != figure.end() && nmad->is_number()) uncertainties[target] = *nmad;
+    }
+    return uncertainties;
+}
 
 void decode_outputs(const std::vector<vit::ModelConfig::Head>& heads,
                     const std::vector<Tensor>& outputs, const Uncertainties& uncertainties,

@@ -16,6 +16,9 @@ namespace balmer::train {
 /// it is that of (z - z_true) / (1 + z_true).
 using Uncertainties = std::map<std::string, double>;
 
+/// Those of a run of vit-train (its validation.json); empty for another directory.
+Uncertainties run_uncertainties(const std::string& run);
+
 /// Fills the outputs of rows[i] from row i of the head outputs (logits or standardised values):
 /// softmax probabilities, or {value, uncertainty} with NaN for an unknown one.
 void decode_outputs(const std::vector<vit::ModelConfig::Head>& heads,

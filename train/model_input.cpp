@@ -3,24 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/core/nearest_name.h"
 #include "kernels/core/parallel.h"
 #include "kernels/resample/resample.h"
 #include "render/image.h"
-#include "render/nearest_name.h"
 
 namespace balmer::train {
 
 namespace {
-
-/// A view of rows [begin, begin + count) of a [B, length] array; absent for an empty one.
-template <class T>
-View rows_of(const std::vector<T>& values, std::int64_t begin, std::int64_t count,
-             std::int64_t length) {
-    if (values.empty()) return {};
-    // Views are writable; the renderers only read these.
-    auto* first = const_cast<T*>(values.data()) + begin * length;
-    return {first, dtype_of_v<T>, Shape{count, length}};
-}
 
 /// Standardises the good pixels of one spectrum; the others become 0.
 void standardise(const float* flux, const std::uint8_t* mask, std::int64_t length, float* out) {
@@ -53,7 +43,7 @@ data::Grid grid_named(const std::string& name) {
     for (const data::Grid grid : {data::Grid::common, data::Grid::native}) {
         if (name == name_of(grid)) return grid;
     }
-    throw render::unknown_name("--grid", name, {"common", "native"});
+    throw unknown_name("--grid", name, {"common", "native"});
 }
 
 std::map<std::string, std::string> to_map(const InputOptions& options) {
@@ -83,9 +73,6 @@ InputBuilder::InputBuilder(const vit::ModelConfig& config, const Context& contex
       context_(context),
       precision_(precision) {
     if (takes_images_) render::validate(options_.image);
-    for (std::int64_t i = 0; i < kernels::common_grid_pixels; ++i) {
-        common_wavelength_.push_back(kernels::common_grid_wavelength(i));
-    }
 }
 
 vit::ModelInput InputBuilder::build(const data::Batch& batch, std::int64_t begin,
@@ -95,21 +82,8 @@ vit::ModelInput InputBuilder::build(const data::Batch& batch, std::int64_t begin
 
 vit::ModelInput InputBuilder::build_image(const data::Batch& batch, std::int64_t begin,
                                           std::int64_t count) const {
-    const std::int64_t length = batch.length;
-    render::SpectrumBatch spectra;
-    spectra.flux = rows_of(batch.flux, begin, count, length);
-    spectra.mask = rows_of(batch.mask, begin, count, length);
-    spectra.inverse_variance = rows_of(batch.inverse_variance, begin, count, length);
-    if (options_.grid == data::Grid::common) {
-        spectra.wavelength = {const_cast<double*>(common_wavelength_.data()), DType::f64,
-                              Shape{kernels::common_grid_pixels}};
-    } else {
-        spectra.wavelength = rows_of(batch.wavelength, begin, count, length);
-        spectra.lengths = {const_cast<std::int64_t*>(batch.lengths.data()) + begin, DType::i64,
-                           Shape{count}};
-    }
     const Tensor pixels = Tensor::empty({count, 3, image_size_, image_size_}, precision_, context_);
-    render::render(context_, options_.image, spectra, pixels.view());
+    render::render(context_, options_.image, data::image_batch(batch, begin, count), pixels.view());
     vit::ModelInput input;
     input.pixels = pixels;
     return input;
@@ -126,8 +100,9 @@ vit::ModelInput InputBuilder::build_spectrum(const data::Batch& batch, std::int6
         const std::int64_t target = b * length;
         standardise(batch.flux.data() + source, batch.mask.data() + source, length,
                     flux.data<float>() + target);
-        const double* wavelengths =
-            batch.wavelength.empty() ? common_wavelength_.data() : batch.wavelength.data() + source;
+        const double* wavelengths = batch.wavelength.empty()
+                                        ? data::common_grid_wavelengths().data()
+                                        : batch.wavelength.data() + source;
         std::copy_n(wavelengths, length, wavelength.data<double>() + target);
         std::transform(batch.mask.data() + source, batch.mask.data() + source + length,
                        mask.data<std::uint8_t>() + target,

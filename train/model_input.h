@@ -52,7 +52,6 @@ class InputBuilder {
     std::int64_t image_size_;
     Context context_;
     DType precision_;
-    std::vector<double> common_wavelength_;
 };
 
 }  // namespace balmer::train

@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "kernels/core/error.h"
-#include "render/nearest_name.h"
+#include "kernels/core/nearest_name.h"
 #include "weights/atomic_file.h"
 
 namespace balmer::program {
@@ -27,7 +27,7 @@ void add_compute_options(CLI::App& app, ComputeArguments& arguments) {
 
 Context context_of(const ComputeArguments& arguments) {
     if (arguments.device != "auto" && arguments.device != "cpu") {
-        throw render::unknown_name("--device", arguments.device, {"auto", "cpu"});
+        throw unknown_name("--device", arguments.device, {"auto", "cpu"});
     }
     if (arguments.threads < 0) throw UsageError("--threads: must not be negative");
     Context context;
@@ -38,7 +38,7 @@ Context context_of(const ComputeArguments& arguments) {
 DType precision_of(const ComputeArguments& arguments) {
     if (arguments.precision == "f32") return DType::f32;
     if (arguments.precision == "bf16") return DType::bf16;
-    throw render::unknown_name("--precision", arguments.precision, {"f32", "bf16"});
+    throw unknown_name("--precision", arguments.precision, {"f32", "bf16"});
 }
 
 void expect_new_output(const std::string& path, bool overwrite) {

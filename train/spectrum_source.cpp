@@ -27,7 +27,9 @@ class Pending {
 
     bool flush() {
         if (spectra_.empty()) return true;
-        fill();
+        std::vector<data::BatchItem> items;
+        for (const data::Spectrum& spectrum : spectra_) items.push_back(data::batch_item(spectrum));
+        data::assemble(items, grid_, batch_.spectra);
         const bool goes_on = sink_(batch_);
         spectra_.clear();
         batch_.places.clear();
@@ -35,42 +37,6 @@ class Pending {
     }
 
   private:
-    void fill() {
-        data::Batch& batch = batch_.spectra;
-        batch.size = static_cast<std::int64_t>(spectra_.size());
-        const bool is_common = grid_ == data::Grid::common;
-        batch.lengths.clear();
-        for (const data::Spectrum& spectrum : spectra_) {
-            batch.lengths.push_back(is_common ? kernels::common_grid_pixels : spectrum.pixels());
-        }
-        batch.length = *std::max_element(batch.lengths.begin(), batch.lengths.end());
-        const auto total = static_cast<std::size_t>(batch.size * batch.length);
-        batch.flux.assign(total, 0.0F);
-        batch.inverse_variance.assign(total, 0.0F);
-        batch.mask.assign(total, 1);
-        batch.wavelength.assign(is_common ? 0 : total, 0.0);
-        const auto length = static_cast<std::size_t>(batch.length);
-        for (std::size_t b = 0; b < spectra_.size(); ++b) {
-            const data::Spectrum& spectrum = spectra_[b];
-            const std::size_t begin = b * length;
-            if (is_common) {
-                kernels::resample_to_common_grid(
-                    {spectrum.wavelength, spectrum.flux, spectrum.inverse_variance, spectrum.mask,
-                     kernels::grid_start(spectrum.wavelength)},
-                    {std::span(batch.flux).subspan(begin, length),
-                     std::span(batch.inverse_variance).subspan(begin, length),
-                     std::span(batch.mask).subspan(begin, length)});
-                continue;
-            }
-            std::copy(spectrum.flux.begin(), spectrum.flux.end(), batch.flux.begin() + begin);
-            std::copy(spectrum.inverse_variance.begin(), spectrum.inverse_variance.end(),
-                      batch.inverse_variance.begin() + begin);
-            std::copy(spectrum.mask.begin(), spectrum.mask.end(), batch.mask.begin() + begin);
-            std::copy(spectrum.wavelength.begin(), spectrum.wavelength.end(),
-                      batch.wavelength.begin() + begin);
-        }
-    }
-
     data::Grid grid_;
     std::int64_t batch_size_;
     const BatchSink& sink_;

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "render/nearest_name.h"
+#include "kernels/core/nearest_name.h"
 #include "tensor/ops.h"
 
 namespace balmer::train {
@@ -93,7 +93,7 @@ std::vector<std::string> parse_targets(const std::string& list) {
         begin = end + 1;
         const std::vector<std::string> known = target_names();
         if (std::find(known.begin(), known.end(), name) == known.end()) {
-            throw render::unknown_name("target", name, known);
+            throw unknown_name("target", name, known);
         }
         if (std::find(targets.begin(), targets.end(), name) != targets.end()) {
             throw UsageError(fmt::format("--task: '{}' is named twice", name));

@@ -118,24 +118,6 @@ void expect_sensible(const Arguments& arguments) {
         program::expect_new_output(metrics_path(arguments), arguments.overwrite);
 }
 
-/// NMAD of every regression target on the validation set of the run, where the directory has it.
-Uncertainties uncertainties_of(const Arguments& arguments,
-                               const std::vector<vit::ModelConfig::Head>& heads) {
-    const fs::path path = fs::path(arguments.model) / "validation.json";
-    if (!fs::exists(path)) return {};
-    const auto figures =
-        nlohmann::json::parse(weights::read_text_file(path.string()), nullptr, false);
-    Uncertainties uncertainties;
-    for (const auto& head : heads) {
-        if (head.is_classification() || !figures.is_object()) continue;
-        const auto found = figures.find(head.target);
-        if (found == figures.end() || !found->is_object()) continue;
-        const auto nmad = found->find("nmad");
-        if (nmad != found->end() && nmad->is_number()) uncertainties[head.target] = *nmad;
-    }
-    return uncertainties;
-}
-
 /// Features of all spectra, in the order of the table; zero for those that could not be used.
 class Embeddings {
   public:
@@ -171,7 +153,7 @@ class Inference {
           precision_(program::precision_of(arguments.compute)),
           model_(vit::load_model(arguments.model, program::context_of(arguments.compute))),
           input_(model_->config(), model_->context(), precision_),
-          uncertainties_(uncertainties_of(arguments, model_->config().heads_)) {
+          uncertainties_(run_uncertainties(arguments.model)) {
         table_.heads = model_->config().heads_;
         if (table_.heads.empty() && (!arguments.out.empty() || arguments.evaluate)) {
             throw UsageError(arguments.model +

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "kernels/core/error.h"
-#include "vit/nearest_name.h"
+#include "kernels/core/nearest_name.h"
 
 namespace balmer::vit {
 namespace {

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/error.h"
-#include "vit/nearest_name.h"
+#include "kernels/core/nearest_name.h"
 #include "weights/strict_json.h"
 
 namespace balmer::vit {

@@ -31,21 +31,6 @@ std::vector<std::int64_t> rows_to_use(const PackedSet& set, const LoaderOptions&
     return rows;
 }
 
-/// Row b of a batch on native grids.
-void copy_padded(const kernels::SpectrumPixels& pixels, std::int64_t b, Batch& batch) {
-    const auto count = static_cast<std::int64_t>(pixels.flux.size());
-    const std::int64_t begin = b * batch.length;
-    const std::int64_t padding = batch.length - count;
-    std::fill_n(std::copy_n(pixels.flux.data(), count, batch.flux.data() + begin), padding, 0.0F);
-    std::fill_n(
-        std::copy_n(pixels.inverse_variance.data(), count, batch.inverse_variance.data() + begin),
-        padding, 0.0F);
-    std::fill_n(std::copy_n(pixels.mask.data(), count, batch.mask.data() + begin), padding,
-                std::uint8_t{1});
-    std::fill_n(std::copy_n(pixels.wavelength.data(), count, batch.wavelength.data() + begin),
-                padding, 0.0);
-}
-
 }  // namespace
 
 std::vector<std::int64_t> shuffled(std::vector<std::int64_t> rows, std::uint64_t seed,
@@ -56,36 +41,12 @@ std::vector<std::int64_t> shuffled(std::vector<std::int64_t> rows, std::uint64_t
 }
 
 void fill_batch(const PackedSet& set, std::span<const std::int64_t> rows, Grid grid, Batch& batch) {
-    batch.size = static_cast<std::int64_t>(rows.size());
-    batch.rows.assign(rows.begin(), rows.end());
-    batch.lengths.clear();
-    batch.inverse_variance_known.clear();
+    std::vector<BatchItem> items;
     for (const std::int64_t row : rows) {
-        batch.inverse_variance_known.push_back(set.inverse_variance_known(row) ? 1 : 0);
-        batch.lengths.push_back(static_cast<std::int64_t>(set.pixels(row).flux.size()));
+        items.push_back({set.pixels(row), set.inverse_variance_known(row)});
     }
-    const bool is_common = grid == Grid::common;
-    if (is_common)
-        std::fill(batch.lengths.begin(), batch.lengths.end(), kernels::common_grid_pixels);
-    batch.length = rows.empty() ? 0 : *std::max_element(batch.lengths.begin(), batch.lengths.end());
-    const auto total = static_cast<std::size_t>(batch.size * batch.length);
-    batch.flux.resize(total);
-    batch.inverse_variance.resize(total);
-    batch.mask.resize(total);
-    batch.wavelength.resize(is_common ? 0 : total);
-    for (std::int64_t b = 0; b < batch.size; ++b) {
-        const auto pixels = set.pixels(rows[b]);
-        if (!is_common) {
-            copy_padded(pixels, b, batch);
-            continue;
-        }
-        const auto begin = static_cast<std::size_t>(b * batch.length);
-        const auto length = static_cast<std::size_t>(batch.length);
-        kernels::resample_to_common_grid(pixels,
-                                         {std::span(batch.flux).subspan(begin, length),
-                                          std::span(batch.inverse_variance).subspan(begin, length),
-                                          std::span(batch.mask).subspan(begin, length)});
-    }
+    assemble(items, grid, batch);
+    batch.rows.assign(rows.begin(), rows.end());
 }
 
 /// The thread that reads ahead and the queue between it and the consumer.

@@ -6,30 +6,10 @@
 #include <memory>
 #include <vector>
 
+#include "data/pack/batch.h"
 #include "data/pack/packed_set.h"
 
 namespace balmer::data {
-
-/// Which pixels a batch has: every spectrum on the common grid, or its own.
-enum class Grid : std::uint8_t { common, native };
-
-/// B spectra of L pixels each, row-major [B, L]. On the common grid L is
-/// kernels::common_grid_pixels; on native grids that of the longest spectrum, the others padded
-/// with flux 0, inverse variance 0, mask 1 and wavelength 0.
-struct Batch {
-    std::int64_t size = 0;    ///< B
-    std::int64_t length = 0;  ///< L
-    std::vector<float> flux;
-    std::vector<float> inverse_variance;
-    std::vector<std::uint8_t> mask;  ///< 0 good, 1 bad or padding
-    /// 0 where a spectrum has no inverse variance of its own and weights of 1 stand for it [B].
-    std::vector<std::uint8_t> inverse_variance_known;
-    std::vector<double> wavelength;     ///< A; empty on the common grid
-    std::vector<std::int64_t> lengths;  ///< pixels of each spectrum before padding [B]
-    std::vector<std::int64_t> rows;     ///< row of each in the packed set [B]
-    std::int64_t epoch = 0;
-    std::int64_t index = 0;  ///< of the batch within its epoch
-};
 
 struct LoaderOptions {
     std::vector<Split> splits = {Split::train};

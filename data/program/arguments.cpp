@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "kernels/core/error.h"
-#include "render/nearest_name.h"
+#include "kernels/core/nearest_name.h"
 
 namespace balmer::program {
 namespace {
@@ -54,7 +54,7 @@ CLI::App& find_command(CLI::App& app, const Arguments& arguments) {
     const auto names = command_names(app);
     if (names.empty() || arguments.empty() || arguments.front().starts_with("-")) return app;
     if (!is_one_of(arguments.front(), names)) {
-        throw render::unknown_name("command", arguments.front(), names);
+        throw unknown_name("command", arguments.front(), names);
     }
     return *app.get_subcommand(arguments.front());
 }
@@ -66,7 +66,7 @@ void expect_known_options(const CLI::App& command, const Arguments& arguments) {
         if (!argument.starts_with("--")) continue;
         const std::string name = argument.substr(0, argument.find('='));
         if (!is_one_of(name, known)) {
-            throw render::unknown_name("option", name, known);
+            throw unknown_name("option", name, known);
         }
     }
 }
@@ -115,7 +115,7 @@ CLI::Option& find_option(CLI::App& command, const std::string& key, const std::s
         if (name == key || name == dashed) return *option;
         known.push_back(name);
     }
-    throw UsageError(path + ": " + render::unknown_name("key", key, known).what());
+    throw UsageError(path + ": " + unknown_name("key", key, known).what());
 }
 
 /// What `table` adds to a command line that has been parsed into `command`.

@@ -10,7 +10,8 @@
 #include <optional>
 #include <set>
 
-#include "data/pack/loader.h"
+#include "data/pack/batch.h"
+#include "data/pack/packed_set.h"
 #include "data/pack/spectrum_files.h"
 #include "data/program/arguments.h"
 #include "data/program/progress.h"
@@ -50,21 +51,13 @@ class Renderer {
     std::int64_t lost_pixels() const { return lost_pixels_; }
 
     /// `is_only`: the file has no other spectrum, so that its row need not be in the name.
-    void draw(const kernels::SpectrumPixels& pixels, bool inverse_variance_known,
-              std::string_view file, std::int64_t row, bool is_only) {
-        Batch batch = arguments_.grid == "common" ? on_common_grid(pixels) : as_it_is(pixels);
-        std::uint8_t is_known = inverse_variance_known ? 1 : 0;
-        const Shape shape = {1, batch.length};
-        render::SpectrumBatch spectra;
-        spectra.flux = View(batch.flux.data(), DType::f32, shape);
-        spectra.mask = View(batch.mask.data(), DType::u8, shape);
-        spectra.inverse_variance = View(batch.inverse_variance.data(), DType::f32, shape);
-        spectra.inverse_variance_known = View(&is_known, DType::u8, {1});
-        spectra.wavelength = View(batch.wavelength.data(), DType::f64, shape);
-
+    void draw(const BatchItem& item, std::string_view file, std::int64_t row, bool is_only) {
+        Batch batch;
+        assemble(std::span(&item, 1), arguments_.grid == "common" ? Grid::common : Grid::native,
+                 batch);
         const std::int64_t side = arguments_.image.image_size;
         std::vector<std::uint8_t> image(static_cast<std::size_t>(side * side * 3));
-        render::render(Context{}, arguments_.image, spectra,
+        render::render(Context{}, arguments_.image, image_batch(batch, 0, 1),
                        View(image.data(), DType::u8, {1, side, side, 3}));
         lost_pixels_ += render::lost_pixels(arguments_.image, batch.length);
         render::write_png(path_for(file, row, is_only),
@@ -79,31 +72,6 @@ class Renderer {
     }
 
   private:
-    static Batch on_common_grid(const kernels::SpectrumPixels& pixels) {
-        Batch batch;
-        batch.length = kernels::common_grid_pixels;
-        const auto length = static_cast<std::size_t>(batch.length);
-        batch.flux.resize(length);
-        batch.inverse_variance.resize(length);
-        batch.mask.resize(length);
-        kernels::resample_to_common_grid(pixels, {batch.flux, batch.inverse_variance, batch.mask});
-        for (std::int64_t i = 0; i < batch.length; ++i) {
-            batch.wavelength.push_back(kernels::common_grid_wavelength(i));
-        }
-        return batch;
-    }
-
-    static Batch as_it_is(const kernels::SpectrumPixels& pixels) {
-        Batch batch;
-        batch.length = static_cast<std::int64_t>(pixels.flux.size());
-        batch.flux.assign(pixels.flux.begin(), pixels.flux.end());
-        batch.inverse_variance.assign(pixels.inverse_variance.begin(),
-                                      pixels.inverse_variance.end());
-        batch.mask.assign(pixels.mask.begin(), pixels.mask.end());
-        batch.wavelength.assign(pixels.wavelength.begin(), pixels.wavelength.end());
-        return batch;
-    }
-
     /// OUT/STEM[-ROW].png; files of the same name from other folders get a number.
     std::string path_for(std::string_view file, std::int64_t row, bool is_only) {
         fs::path stem = fs::path(file).filename();
@@ -134,8 +102,8 @@ void draw_packed_set(const std::string& folder, Renderer& renderer, Progress& li
     for (std::int64_t row = 0; row < set.size(); ++row) {
         if (renderer.is_full() || stop_signal() != 0) return;
         const Spectrum spectrum = set.description(row);
-        renderer.draw(set.pixels(row), spectrum.inverse_variance_known, spectrum.file, spectrum.row,
-                      spectra_of_file.at(spectrum.file) == 1);
+        renderer.draw({set.pixels(row), spectrum.inverse_variance_known}, spectrum.file,
+                      spectrum.row, spectra_of_file.at(spectrum.file) == 1);
         line.update(renderer.drawn(), set.size());
     }
 }
@@ -153,9 +121,7 @@ void draw_file(const std::string& file, const ReadOptions& options, Renderer& re
     }
     for (const auto& spectrum : result.spectra) {
         if (renderer.is_full()) return;
-        renderer.draw({spectrum.wavelength, spectrum.flux, spectrum.inverse_variance, spectrum.mask,
-                       kernels::grid_start(spectrum.wavelength)},
-                      spectrum.inverse_variance_known, file, spectrum.row, is_only);
+        renderer.draw(batch_item(spectrum), file, spectrum.row, is_only);
     }
 }
 

@@ -1,6 +1,6 @@
 #include "render/map2d/colour_map.h"
 
-#include "render/nearest_name.h"
+#include "kernels/core/nearest_name.h"
 
 namespace balmer::render {
 

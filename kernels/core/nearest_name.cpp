@@ -1,9 +1,12 @@
-#include "vit/nearest_name.h"
+#include "kernels/core/nearest_name.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <numeric>
 
-namespace balmer::vit {
+namespace balmer {
 namespace {
 
 /// Levenshtein's distance, one row of its table at a time.
@@ -38,4 +41,12 @@ std::string nearest_name(const std::string& given, const std::vector<std::string
     return nearest;
 }
 
-}  // namespace balmer::vit
+UsageError unknown_name(const std::string& what, const std::string& given,
+                        const std::vector<std::string>& known) {
+    const std::string nearest = nearest_name(given, known);
+    const std::string question = nearest.empty() ? "." : ", did you mean '" + nearest + "'?";
+    return UsageError(
+        fmt::format("unknown {} '{}'{} Known: {}", what, given, question, fmt::join(known, ", ")));
+}
+
+}  // namespace balmer
