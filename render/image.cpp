@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "render/map2d/map2d.h"
 #include "kernels/core/nearest_name.h"
+#include "render/map2d/map2d.h"
 #include "render/patch_rows/patch_rows.h"
 
 namespace balmer::render {

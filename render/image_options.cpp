@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/core/nearest_name.h"
 #include "render/image.h"
 #include "render/map2d/colour_map.h"
-#include "kernels/core/nearest_name.h"
 
 namespace balmer::render {
 namespace {

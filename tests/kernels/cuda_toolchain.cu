@@ -1,5 +1,5 @@
-// Compiled, not run: that nvcc takes C++20 for every architecture of the preset, and that code which
-// only an H100 has can stand behind its guard.
+// Compiled, not run: that nvcc takes C++20 for every architecture of the preset, and that code
+// which only an H100 has can stand behind its guard.
 
 #include <concepts>
 
