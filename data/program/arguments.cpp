@@ -101,7 +101,7 @@ Arguments arguments_of(const CLI::Option& option, const std::string& name, const
         throw UsageError(where + " takes one value");
     }
     Arguments result;
-    for (const auto& text : texts) result.push_back("--" + name + "=" + text);
+    for (const auto& text : texts) result.push_back(fmt::format("--{}={}", name, text));
     return result;
 }
 
