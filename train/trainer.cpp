@@ -129,9 +129,11 @@ std::vector<NamedTensor> Trainer::checkpoint_tensors() const {
 }
 
 void Trainer::save_checkpoint() {
+    // The weights may be what makes the loss unusable: the last checkpoint stays the newest.
+    if (state_.strikes > 0) return;
     state_.optimiser_steps = optimiser_.steps();
     state_.random_position = random_.position();
-    if (state_.strikes == 0) state_.rollbacks = 0;
+    state_.rollbacks = 0;
     checkpoints_.save(state_, checkpoint_tensors());
     clock_->checkpoint = SteadyClock::now();
 }
@@ -326,8 +328,9 @@ void Trainer::end_epoch(std::int64_t epoch) {
         report.metrics = evaluation.summary;
         report.score = std::isfinite(evaluation.score) ? evaluation.score : -1.0;
     }
-    report.is_best =
-        validation_rows_.empty() || state_.best_epoch < 0 || report.score > state_.best_score;
+    const bool is_sound = state_.strikes == 0 && std::isfinite(report.validation_loss);
+    report.is_best = is_sound && (validation_rows_.empty() || state_.best_epoch < 0 ||
+                                  report.score > state_.best_score);
     if (report.is_best) {
         state_.best_epoch = epoch;
         state_.best_score = report.score;
