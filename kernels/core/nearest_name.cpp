@@ -4,25 +4,31 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <numeric>
 
 namespace balmer {
 namespace {
 
-/// Levenshtein's distance, one row of its table at a time.
+/// The fewest insertions, deletions, replacements and exchanges of neighbours from a to b.
 std::size_t edit_distance(const std::string& a, const std::string& b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    const std::size_t columns = b.size() + 1;
+    std::vector<std::size_t> table((a.size() + 1) *
+                                   columns);  // (i, j): first i of a to first j of b
+    const auto at = [&](std::size_t i, std::size_t j) -> std::size_t& {
+        return table[i * columns + j];
+    };
+    for (std::size_t i = 0; i <= a.size(); ++i) {
+        for (std::size_t j = 0; j <= b.size(); ++j) {
+            if (i == 0 || j == 0) {
+                at(i, j) = i + j;
+                continue;
+            }
+            const std::size_t replaced = at(i - 1, j - 1) + (a[i - 1] == b[j - 1] ? 0 : 1);
+            at(i, j) = std::min({replaced, at(i - 1, j) + 1, at(i, j - 1) + 1});
+            const bool is_exchange = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (is_exchange) at(i, j) = std::min(at(i, j), at(i - 2, j - 2) + 1);
         }
     }
-    return row.back();
+    return table.back();
 }
 
 }  // namespace

@@ -8,8 +8,8 @@
 
 namespace balmer {
 
-/// The name with the fewest edits (insert, delete, replace: Levenshtein 1966) to `given`; "" where
-/// none is near, that is within a third of the longer one's length.
+/// The name with the fewest edits (insert, delete, replace, exchange neighbours: Damerau 1964) to
+/// `given`; "" where none is near, that is within a third of the longer one's length.
 std::string nearest_name(const std::string& given, const std::vector<std::string>& names);
 
 /// "unknown WHAT 'given', did you mean 'nearest'? Known: a, b, c"; without the question where no

@@ -8,6 +8,7 @@
 
 #include "kernels/core/buffer.h"
 #include "kernels/core/choice.h"
+#include "kernels/core/nearest_name.h"
 #include "kernels/core/parallel.h"
 #include "kernels/core/random.h"
 #include "kernels/core/view.h"
@@ -133,6 +134,17 @@ TEST(Choice, TheEnvironmentForcesOneByName) {
     setenv("BALMER_CHOICE", "*=nothing", 1);
     EXPECT_EQ(chosen(2), "fast");
     unsetenv("BALMER_CHOICE");
+}
+
+TEST(NearestName, SuggestsTyposAndExchangesButNothingFarAway) {
+    const std::vector<std::string> names = {"pack", "info", "map2d-norm"};
+    EXPECT_EQ(nearest_name("pakc", names), "pack");
+    EXPECT_EQ(nearest_name("map2d_norm", names), "map2d-norm");
+    EXPECT_EQ(nearest_name("telescope", names), "");
+    EXPECT_STREQ(unknown_name("command", "pak", names).what(),
+                 "unknown command 'pak', did you mean 'pack'? Known: pack, info, map2d-norm");
+    EXPECT_STREQ(unknown_name("command", "telescope", {"pack"}).what(),
+                 "unknown command 'telescope'. Known: pack");
 }
 
 }  // namespace
