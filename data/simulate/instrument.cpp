@@ -245,8 +245,8 @@ Exposure observe(Random& random, std::vector<double> flux, Instrument instrument
                                                     std::sqrt(exposure.inverse_variance[at]));
         exposure.or_mask[at] |= 1 << combine_rejected;
     }
-    // A fibre-level flag in a few spectra (SPPIXMASK bit 4, a warm neighbour).
-    if (random.uniform() < 0.012)
+    // A fibre-level flag in a few SDSS spectra (SPPIXMASK bit 4, a warm neighbour).
+    if (!lamost && random.uniform() < 0.012)
         for (std::size_t i = 0; i < pixels; ++i) exposure.and_mask[i] |= 1 << 4;
     for (std::size_t i = 0; i < pixels; ++i) exposure.or_mask[i] |= exposure.and_mask[i];
     return exposure;

@@ -216,6 +216,20 @@ TEST(SurveyFiles, SdssFileHasTheLiteLayout) {
         EXPECT_NE(text.find(column), std::string::npos) << column;
 }
 
+TEST(Simulator, EverySpectrumKeepsMostOfItsPixelsInTheFile) {
+    // LAMOST masks hold no fibre-level bits: any value other than 0 loses the pixel.
+    SimulationOptions options;
+    options.survey = "lamost";
+    options.classes = {"STAR"};
+    const Simulator simulator(options);
+    for (std::int64_t i = 0; i < 150; ++i) {
+        const SimulatedSpectrum s = simulator.simulate(i);
+        const auto masked = std::count_if(s.exposure.and_mask.begin(), s.exposure.and_mask.end(),
+                                          [](std::int32_t bits) { return bits != 0; });
+        EXPECT_LT(masked, 60) << "spectrum " << i;
+    }
+}
+
 TEST(SurveyFiles, LamostFileIsAnImageOfFiveRows) {
     const SimulatedSpectrum simulated = lamost().simulate(2);
     const std::vector<std::uint8_t> bytes = write_lamost(simulated);
