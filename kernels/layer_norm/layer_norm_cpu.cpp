@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kernels/core/parallel.h"
+#include "kernels/core/wide_vectors.h"
 
 namespace balmer::kernels {
 namespace {
@@ -31,8 +32,10 @@ void normalise_row(const LayerNormForward& arguments, std::int64_t row) {
     if (arguments.residual) {
         const T* residual = row_of<T>(arguments.residual, row);
         T* sum = row_of<T>(arguments.sum, row);
+        with_widest_vectors([=] {
 #pragma GCC ivdep
-        for (std::int64_t i = 0; i < columns; ++i) sum[i] = T(Value(x[i]) + Value(residual[i]));
+            for (std::int64_t i = 0; i < columns; ++i) sum[i] = T(Value(x[i]) + Value(residual[i]));
+        });
         x = sum;
     }
     Value total = 0;
@@ -50,10 +53,12 @@ void normalise_row(const LayerNormForward& arguments, std::int64_t row) {
     const Value* weight = arguments.weight.as<Value>();
     const Value* bias = arguments.bias.as<Value>();
     T* y = row_of<T>(arguments.y, row);
+    with_widest_vectors([=] {
 #pragma GCC ivdep
-    for (std::int64_t i = 0; i < columns; ++i) {
-        y[i] = T((Value(x[i]) - mean) * reciprocal * weight[i] + bias[i]);
-    }
+        for (std::int64_t i = 0; i < columns; ++i) {
+            y[i] = T((Value(x[i]) - mean) * reciprocal * weight[i] + bias[i]);
+        }
+    });
     arguments.mean.as<Value>()[row] = mean;
     arguments.reciprocal_deviation.as<Value>()[row] = reciprocal;
 }
@@ -83,17 +88,19 @@ void differentiate_row(const LayerNormBackward& arguments, std::int64_t row, Val
     }
     const Value mean_gradient = sum / static_cast<Value>(columns);
     const Value mean_xhat = sum_xhat / static_cast<Value>(columns);
-    const auto gradient_of_x = [&](std::int64_t i) {
-        const Value xhat = (Value(x[i]) - mean) * reciprocal;
-        return reciprocal * (Value(dy[i]) * weight[i] - mean_gradient - xhat * mean_xhat);
-    };
-    if (addend == nullptr) {
+    with_widest_vectors([=] {
+        const auto gradient_of_x = [=](std::int64_t i) {
+            const Value xhat = (Value(x[i]) - mean) * reciprocal;
+            return reciprocal * (Value(dy[i]) * weight[i] - mean_gradient - xhat * mean_xhat);
+        };
+        if (addend == nullptr) {
 #pragma GCC ivdep
-        for (std::int64_t i = 0; i < columns; ++i) dx[i] = T(gradient_of_x(i));
-    } else {
+            for (std::int64_t i = 0; i < columns; ++i) dx[i] = T(gradient_of_x(i));
+            return;
+        }
 #pragma GCC ivdep
         for (std::int64_t i = 0; i < columns; ++i) dx[i] = T(gradient_of_x(i) + Value(addend[i]));
-    }
+    });
 }
 
 template <class T>
