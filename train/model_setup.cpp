@@ -86,7 +86,7 @@ std::unique_ptr<vit::Model> set_up_model(const ModelSetup& setup, const Context&
     config.drop_path = setup.drop_path;
     if (setup.image_size > 0) config.image_size = setup.image_size;
     if (setup.patch_pixels > 0) config.patch_pixels = setup.patch_pixels;
-    if (!setup.image.empty()) config.image = setup.image;
+    for (const auto& [name, value] : setup.image) config.image[name] = value;
     config.image = to_map(input_options(config));
 
     std::vector<std::string> kept;

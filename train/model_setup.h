@@ -20,7 +20,7 @@ struct ModelSetup {
     int head_layers = 0;     ///< 0: those of the pretrained heads where they are kept, else 1
     double drop_path = 0.0;
     std::uint64_t seed = 42;
-    /// How spectra become images; empty: as the pretrained model has it, else the defaults.
+    /// How spectra become images; what is absent is as the pretrained model has it, else default.
     std::map<std::string, std::string> image;
     /// The heads that the training data ask for.
     std::vector<Head> heads;

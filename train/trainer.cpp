@@ -51,7 +51,9 @@ std::map<std::string, std::string> settings_of(const TrainOptions& options,
     return settings;
 }
 
-void expect_sensible(const TrainOptions& options) {
+}  // namespace
+
+void validate(const TrainOptions& options) {
     const auto expect = [](bool is_good, const char* option, double value, const char* wanted) {
         if (!is_good) throw UsageError(fmt::format("--{} {}: {}", option, value, wanted));
     };
@@ -69,11 +71,11 @@ void expect_sensible(const TrainOptions& options) {
            options.learning_rate, "must be a positive number");
     expect(std::isfinite(options.weight_decay) && options.weight_decay >= 0.0, "weight-decay",
            options.weight_decay, "must be a number that is not negative");
+    expect(std::isfinite(options.warmup) && options.warmup >= 0.0, "warmup", options.warmup,
+           "must be a fraction or a number of steps");
     expect(std::isfinite(options.clip) && options.clip >= 0.0, "clip", options.clip,
            "must be a number that is not negative");
 }
-
-}  // namespace
 
 struct Trainer::Clock {
     SteadyClock::time_point log = SteadyClock::now();
@@ -99,7 +101,7 @@ Trainer::Trainer(vit::Model& model, std::shared_ptr<const data::PackedSet> set, 
       checkpoints_(folder.checkpoints()),
       random_(options_.seed, /*stream=*/1),
       clock_(std::make_unique<Clock>()) {
-    expect_sensible(options_);
+    train::validate(options_);
     loader_ = std::make_unique<data::Loader>(
         set_, data::LoaderOptions{.splits = {data::Split::train},
                                   .batch_size = options_.batch,

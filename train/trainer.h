@@ -45,6 +45,9 @@ struct TrainOptions {
     double spike_deviations = 12.0;
 };
 
+/// UsageError naming the option and its value unless the options make sense (FAULTS 42).
+void validate(const TrainOptions& options);
+
 struct StepReport {
     std::int64_t step = 0;  ///< steps taken, this one included
     std::int64_t total_steps = 0;

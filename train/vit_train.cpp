@@ -29,10 +29,10 @@ struct Arguments {
     std::string task = "class";
     std::string schedule = "linear";
     std::string regression_loss = "huber";
-    std::string image = render::ImageOptions{}.type;
-    std::string fill_order = "standard";
-    std::string grid = "common";
-    int block_size = 3;
+    std::string image;
+    std::string fill_order;
+    std::string grid;
+    int block_size = 0;
     bool freeze_backbone = false;
     bool resume = false;
     bool overwrite = false;
@@ -81,26 +81,23 @@ void add_model_options(CLI::App& app, Arguments& arguments) {
                    "(example: --patch-pixels 16)")
         ->type_name("N")
         ->capture_default_str();
+    const std::string inherited = " Where it is left out: as --pretrained has it, else ";
     app.add_option("--image", arguments.image,
-                   "Image type: " + image_type_list() +
-                       "; where it is left out, that of --pretrained if it has one (example: "
-                       "--image map2d)")
-        ->type_name("TYPE")
-        ->capture_default_str();
+                   "Image type: " + image_type_list() + "." + inherited +
+                       render::ImageOptions{}.type + " (example: --image map2d)")
+        ->type_name("TYPE");
     app.add_option("--block-size", arguments.block_size,
-                   "Pixels a side of the block that shows one flux value (example: --block-size 3)")
-        ->type_name("N")
-        ->capture_default_str();
+                   "Pixels a side of the block that shows one flux value." + inherited +
+                       "3 (example: --block-size 3)")
+        ->type_name("N");
     app.add_option("--fill-order", arguments.fill_order,
-                   "standard or boustrophedon: every second row of blocks reversed (example: "
-                   "--fill-order boustrophedon)")
-        ->type_name("NAME")
-        ->capture_default_str();
+                   "standard, or boustrophedon: every second row of blocks reversed." + inherited +
+                       "standard (example: --fill-order boustrophedon)")
+        ->type_name("NAME");
     app.add_option("--grid", arguments.grid,
-                   "common: every spectrum on one wavelength grid; native: its own pixels "
-                   "(example: --grid native)")
-        ->type_name("NAME")
-        ->capture_default_str();
+                   "common: every spectrum on one wavelength grid; native: its own pixels." +
+                       inherited + "common (example: --grid native)")
+        ->type_name("NAME");
 }
 
 void add_training_options(CLI::App& app, Arguments& arguments) {
@@ -177,19 +174,13 @@ void add_options(CLI::App& app, Arguments& arguments) {
     program::add_config_option(app);
 }
 
-/// What the user says about images; empty where nothing was said and a pretrained model may.
-std::map<std::string, std::string> image_settings(const CLI::App& app, const Arguments& arguments) {
-    bool is_said = arguments.model.pretrained.empty();
-    for (const char* option : {"--image", "--block-size", "--fill-order", "--grid"}) {
-        is_said = is_said || app.get_option(option)->count() > 0;
-    }
-    if (!is_said) return {};
-    InputOptions options;
-    options.grid = grid_named(arguments.grid);
-    std::map<std::string, std::string> values = to_map(options);
-    values["type"] = render::find_image_type(arguments.image).name;
-    values["block_size"] = std::to_string(arguments.block_size);
-    values["fill_order"] = arguments.fill_order;
+/// What the user says about images, under the names of the model's configuration.
+std::map<std::string, std::string> image_settings(const Arguments& arguments) {
+    std::map<std::string, std::string> values;
+    if (!arguments.image.empty()) values["type"] = render::find_image_type(arguments.image).name;
+    if (arguments.block_size != 0) values["block_size"] = std::to_string(arguments.block_size);
+    if (!arguments.fill_order.empty()) values["fill_order"] = arguments.fill_order;
+    if (!arguments.grid.empty()) values["grid"] = name_of(grid_named(arguments.grid));
     return values;
 }
 
@@ -284,6 +275,7 @@ TrainOptions training_options(const Arguments& arguments, std::size_t targets) {
             throw UsageError(fmt::format("--loss-weights: {} is no weight", weight));
         }
     }
+    validate(options);
     return options;
 }
 
@@ -303,7 +295,7 @@ int train(const CLI::App& app, Arguments& arguments) {
     const Context context = program::context_of(arguments.compute);
     ModelSetup setup = arguments.model;
     setup.seed = options.seed;
-    setup.image = image_settings(app, arguments);
+    setup.image = image_settings(arguments);
     expect_pretrained_elsewhere(arguments);
 
     const auto set = std::make_shared<const data::PackedSet>(arguments.data);
@@ -314,9 +306,6 @@ int train(const CLI::App& app, Arguments& arguments) {
     }
     setup.heads = fit_heads(targets, training_rows, labels, options.labels);
 
-    const RunFolder folder(arguments.out, arguments.resume      ? ExistingRun::resume
-                                          : arguments.overwrite ? ExistingRun::overwrite
-                                                                : ExistingRun::refuse);
     if (arguments.compute.device == "auto") Console::say("device: cpu");
     const std::unique_ptr<vit::Model> model = set_up_model(setup, context, Console::say);
     if (arguments.freeze_backbone) model->set_backbone_requires_grad(false);
@@ -327,6 +316,10 @@ int train(const CLI::App& app, Arguments& arguments) {
     const std::map<std::string, std::string> settings =
         run_settings(arguments, *set, model->config());
 
+    // Last: what is wrong with the options or the data must not cost an older run its files.
+    const RunFolder folder(arguments.out, arguments.resume      ? ExistingRun::resume
+                                          : arguments.overwrite ? ExistingRun::overwrite
+                                                                : ExistingRun::refuse);
     program::catch_stop_signals();
     Console console(0);
     Trainer trainer(*model, set, std::move(table), options, folder, console, settings);
