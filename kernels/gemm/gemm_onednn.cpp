@@ -233,9 +233,10 @@ void gelu_gradient_pass(const Context& context, const GemmArguments& arguments) 
             with_widest_vectors([=] {
 #pragma GCC ivdep
                 for (std::int64_t j = 0; j < n; ++j) {
-                    const Out value(float(d[j]) * gelu_derivative(float(p[j])));
-                    d[j] = value;
-                    sums[j] += float(value);
+                    // Rounded twice: a named Out would keep the loop from being vectorised.
+                    const float value = float(d[j]) * gelu_derivative(float(p[j]));
+                    d[j] = Out(value);
+                    sums[j] += float(Out(value));
                 }
             });
         }
