@@ -191,7 +191,7 @@ TEST_P(LayerNorm, ForwardMatchesTheFormula) {
                 continue;
             }
             const std::string what = std::string(name_of(dtype)) + rerun(way, "layer_norm");
-            const double statistics = (8.0 + std::abs(item.mean)) *
+            const double statistics = (8.0 + 4.0 * std::abs(item.mean)) *
                                       ulp_of(statistics_dtype(dtype)) *
                                       (1.0 + scale_of(problem.expected_deviation));
             // The sum is rounded to the dtype before it is normalised.
