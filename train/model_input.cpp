@@ -75,6 +75,12 @@ InputBuilder::InputBuilder(const vit::ModelConfig& config, const Context& contex
     if (takes_images_) render::validate(options_.image);
 }
 
+std::int64_t InputBuilder::lost_pixels(std::int64_t pixels) const {
+    if (!takes_images_) return 0;
+    const bool is_common = options_.grid == data::Grid::common;
+    return render::lost_pixels(options_.image, is_common ? kernels::common_grid_pixels : pixels);
+}
+
 vit::ModelInput InputBuilder::build(const data::Batch& batch, std::int64_t begin,
                                     std::int64_t count) const {
     return takes_images_ ? build_image(batch, begin, count) : build_spectrum(batch, begin, count);

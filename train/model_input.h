@@ -38,6 +38,10 @@ class InputBuilder {
     /// 0 where it is masked.
     vit::ModelInput build(const data::Batch& batch, std::int64_t begin, std::int64_t count) const;
 
+    /// How many of a spectrum's `pixels` (native grid; those of the grid on the common one) find no
+    /// place in an image: programs warn and count.
+    std::int64_t lost_pixels(std::int64_t pixels) const;
+
     const InputOptions& options() const { return options_; }
     DType precision() const { return precision_; }
 

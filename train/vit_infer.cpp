@@ -169,6 +169,11 @@ class Inference {
                                fs::exists(fs::path(arguments_.input[0]) / data::manifest_name);
         const BatchSink sink = [this](const SourceBatch& batch) {
             if (program::stop_signal() != 0) return false;
+            for (const std::int64_t pixels : batch.spectra.lengths) {
+                const std::int64_t lost = input_.lost_pixels(pixels);
+                lost_pixels_ += lost;
+                overfull_spectra_ += lost > 0 ? 1 : 0;
+            }
             const Tensor features = model_->features(
                 input_.build(batch.spectra, 0, batch.spectra.size), {.precision = precision_});
             finish(features, batch.places);
@@ -218,6 +223,12 @@ class Inference {
                    static_cast<std::int64_t>(table_.rows.size()) - unusable);
         for (const auto& [status, count] : skipped) fmt::print(", {} {}", count, status);
         fmt::print("\n");
+        if (overfull_spectra_ > 0) {
+            fmt::print(
+                "warning: {} spectra have more pixels than the image has places: {} pixels "
+                "were not drawn\n",
+                overfull_spectra_, lost_pixels_);
+        }
         if (arguments_.evaluate) {
             for (const auto& [name, value] : evaluation_.summary) {
                 fmt::print("{:20} {:.5f}\n", name, value);
@@ -309,6 +320,8 @@ class Inference {
     Embeddings cls_;
     Embeddings tokens_;
     Evaluation evaluation_;
+    std::int64_t lost_pixels_ = 0;
+    std::int64_t overfull_spectra_ = 0;
     std::int64_t done_ = 0;
     std::int64_t total_ = 0;
     program::Progress progress_{"infer", "spectra", 0};

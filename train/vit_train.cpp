@@ -257,6 +257,24 @@ void say_labels(const data::PackedSet& set, const TargetTable& targets) {
     }
 }
 
+/// Warns of spectra that are larger than the image that shows them.
+void say_lost_pixels(const data::PackedSet& set, const InputBuilder& input) {
+    std::int64_t spectra = 0;
+    std::int64_t pixels = 0;
+    for (std::int64_t row = 0; row < set.size(); ++row) {
+        const auto own = static_cast<std::int64_t>(set.pixels(row).flux.size());
+        const std::int64_t lost = input.lost_pixels(own);
+        pixels += lost;
+        spectra += lost > 0 ? 1 : 0;
+    }
+    if (spectra == 0) return;
+    Console::say(
+        fmt::format("warning: {} of {} spectra have more pixels than the image has places: "
+                    "{} pixels are not drawn; a smaller --block-size or a larger "
+                    "--image-size shows more",
+                    spectra, set.size(), pixels));
+}
+
 TrainOptions training_options(const Arguments& arguments, std::size_t targets) {
     TrainOptions options = arguments.training;
     options.decay = decay_named(arguments.schedule);
@@ -313,6 +331,7 @@ int train(const CLI::App& app, Arguments& arguments) {
 
     TargetTable table(model->config().heads_, set->size(), labels, options.labels);
     say_labels(*set, table);
+    say_lost_pixels(*set, InputBuilder(model->config(), context, options.precision));
     const std::map<std::string, std::string> settings =
         run_settings(arguments, *set, model->config());
 

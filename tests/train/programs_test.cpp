@@ -90,6 +90,8 @@ TEST_F(Programs, TrainThenInferGivesPredictionsAndFigures) {
     EXPECT_NE(trained.out.find("new, with random values: heads.class.0.weight"), std::string::npos)
         << trained.out;
     EXPECT_NE(trained.out.find("z missing left out"), std::string::npos) << trained.out;
+    // 32 x 32 places for 4691 pixels.
+    EXPECT_NE(trained.out.find("warning: 40 of 40 spectra have more pixels"), std::string::npos);
     EXPECT_NE(data::read_text(path("run/resolved.toml")).find("schedule = \"cosine\""),
               std::string::npos);
 

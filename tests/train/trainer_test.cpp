@@ -170,6 +170,21 @@ TEST_F(TrainerTest, Fault59WithoutACheckpointFails) {
     EXPECT_FALSE(fs::exists(run("a") + "/model.safetensors"));
 }
 
+TEST_F(TrainerTest, Fault60SkipsALossFarAboveItsMean) {
+    TrainOptions options = small_options();
+    options.epochs = 14;
+    options.batch = 4;
+    options.learning_rate = 1e-8;     // the losses stay what they are
+    options.spike_deviations = 1e-6;  // every one above the mean
+    options.strikes = 1000;
+    SmallRun small(set_, run("a"), options, recorder_);
+    small.trainer->run();
+    ASSERT_GT(small.trainer->state().step, 100);
+    EXPECT_TRUE(recorder_.has_note("skipped: loss"));
+    // The first hundred updates only teach what is usual.
+    EXPECT_FALSE(recorder_.has_note("update of step 100 skipped"));
+}
+
 TEST_F(TrainerTest, MicroBatchesGiveTheUpdateOfTheWholeBatch) {
     TrainOptions options = small_options();
     options.epochs = 1;
