@@ -19,7 +19,8 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr double loss_memory = 0.98;  // of the running mean of the loss, per update
 constexpr std::int64_t updates_before_spikes = 100;
-constexpr double seconds_between_checkpoints = 60.0;
+constexpr double seconds_between_checkpoints = 600.0;
+constexpr double seconds_before_epoch_checkpoint = 60.0;
 
 double seconds_since(SteadyClock::time_point start) {
     return std::chrono::duration<double>(SteadyClock::now() - start).count();
@@ -145,6 +146,7 @@ void Trainer::resume() {
         checkpoints_.load_newest(checkpoint_tensors());
     if (!loaded) {
         observer_.on_note("no checkpoint to resume from: starting anew");
+        folder_.truncate_metrics(0);
         return;
     }
     for (const std::string& fault : loaded->passed_over) {
@@ -372,10 +374,11 @@ Outcome Trainer::run() {
             state_.batch = 0;
             end_epoch(epoch);
         }
+        const double age = seconds_since(clock_->checkpoint);
         const bool is_due = options_.checkpoint_every > 0
                                 ? state_.step % options_.checkpoint_every == 0
-                                : state_.batch == 0 && seconds_since(clock_->checkpoint) >
-                                                           seconds_between_checkpoints;
+                                : age > (state_.batch == 0 ? seconds_before_epoch_checkpoint
+                                                           : seconds_between_checkpoints);
         const bool stops = observer_.should_stop();
         is_saved = is_due || stops;
         if (is_saved) save_checkpoint();

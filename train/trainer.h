@@ -36,7 +36,8 @@ struct TrainOptions {
     LossOptions loss;
     LabelOptions labels;
     std::int64_t log_every = 10;
-    /// Steps between checkpoints; 0: at the end of an epoch where the last one is a minute old.
+    /// Steps between checkpoints; 0: every ten minutes, and at the end of an epoch where the last
+    /// one is a minute old.
     std::int64_t checkpoint_every = 0;
     /// Updates skipped in a row (loss or gradient not finite, loss far off) before the weights of
     /// the last checkpoint come back; the second time the run fails.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cmath>
@@ -143,9 +144,11 @@ void add_training_options(CLI::App& app, Arguments& arguments) {
            "Seed of first weights, order and drop path (example: --seed 7)");
     number("--log-every", training.log_every,
            "Updates between lines of metrics.jsonl (example: --log-every 50)");
-    number("--checkpoint-every", training.checkpoint_every,
-           "Updates between checkpoints; 0: at the end of an epoch, at most one a minute "
-           "(example: --checkpoint-every 500)");
+    number(
+        "--checkpoint-every", training.checkpoint_every,
+        "Updates between checkpoints; 0: every ten minutes, and at the end of an epoch where the "
+        "last one is a minute old "
+        "(example: --checkpoint-every 500)");
     number("--strikes", training.strikes,
            "Updates in a row that may be skipped for a loss or gradient that is not finite "
            "(example: --strikes 5)");
@@ -209,13 +212,10 @@ std::map<std::string, std::string> run_settings(const Arguments& arguments,
 /// Progress on stderr, one line an epoch on stdout.
 class Console : public Observer {
   public:
-    explicit Console(std::int64_t total_steps)
-        : progress_(std::make_unique<program::Progress>("train", "steps", total_steps)) {}
-
     void on_step(const StepReport& report) override {
-        progress_->update(report.step, report.total_steps,
-                          fmt::format("epoch {}, loss {:.4f}, {:.1f} spectra/s", report.epoch + 1,
-                                      report.loss, report.spectra_per_second));
+        progress_.update(report.step, report.total_steps,
+                         fmt::format("epoch {}, loss {:.4f}, {:.1f} spectra/s", report.epoch + 1,
+                                     report.loss, report.spectra_per_second));
     }
     void on_epoch(const EpochReport& report) override {
         std::string line = fmt::format("epoch {:3}  step {:6}  loss {:.4f}", report.epoch + 1,
@@ -234,12 +234,13 @@ class Console : public Observer {
     bool should_stop() override { return program::stop_signal() != 0; }
 
     static void say(const std::string& line) {
+        if (isatty(STDERR_FILENO) == 1) fmt::print(stderr, "\r\x1b[K");  // over the progress line
         fmt::print("{}\n", line);
         std::fflush(stdout);
     }
 
   private:
-    std::unique_ptr<program::Progress> progress_;
+    program::Progress progress_{"train", "steps", 0};
 };
 
 /// A count for every target and split, so that nobody has to guess what was learnt from.
@@ -340,7 +341,7 @@ int train(const CLI::App& app, Arguments& arguments) {
                                           : arguments.overwrite ? ExistingRun::overwrite
                                                                 : ExistingRun::refuse);
     program::catch_stop_signals();
-    Console console(0);
+    Console console;
     Trainer trainer(*model, set, std::move(table), options, folder, console, settings);
     if (arguments.resume) trainer.resume();
     weights::write_file_atomically(folder.file("resolved.toml"), program::resolved_toml(app));
