@@ -11,22 +11,23 @@ namespace balmer {
 /// Eight f32 that the compiler keeps in one AVX register or two SSE ones.
 using Lanes = float __attribute__((vector_size(32)));
 
-inline Lanes load_lanes(const float* x) {
-    Lanes lanes;
-    std::memcpy(&lanes, x, sizeof lanes);
-    return lanes;
-}
-
 /// Folds x[0 .. n) into `initial` by `fold`, which takes and changes an accumulator.
 template <class Fold>
 float fold_lanes(const float* x, std::int64_t n, float initial, const Fold& fold) {
     const Lanes start = {initial, initial, initial, initial, initial, initial, initial, initial};
     Lanes sums[4] = {start, start, start, start};
+    Lanes loaded;
     std::int64_t i = 0;
     for (; i + 32 <= n; i += 32) {
-        for (int v = 0; v < 4; ++v) fold(sums[v], load_lanes(x + i + 8 * v));
+        for (int v = 0; v < 4; ++v) {
+            std::memcpy(&loaded, x + i + 8 * v, sizeof loaded);
+            fold(sums[v], loaded);
+        }
     }
-    for (int v = 0; i + 8 <= n; i += 8, ++v) fold(sums[v], load_lanes(x + i));
+    for (int v = 0; i + 8 <= n; i += 8, ++v) {
+        std::memcpy(&loaded, x + i, sizeof loaded);
+        fold(sums[v], loaded);
+    }
     fold(sums[0], sums[2]);
     fold(sums[1], sums[3]);
     fold(sums[0], sums[1]);

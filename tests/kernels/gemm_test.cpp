@@ -419,6 +419,42 @@ TEST(GemmErrors, NameTheArgumentTheExpectedAndTheActual) {
         "gemm: a bias gradient needs batch 1, got 2", usage);
 }
 
+/// Falling back to a slower entry would go unnoticed otherwise.
+TEST(GemmChoice, OneDnnTakesTheProductsOfATransformer) {
+    const GemmCase products[] = {
+        {.name = "", .m = 34, .n = 576, .k = 192, .transpose_b = true, .epilogue = Epilogue::bias},
+        {.name = "", .m = 34, .n = 768, .k = 192, .transpose_b = true, .epilogue = Epilogue::gelu},
+        {.name = "",
+         .m = 34,
+         .n = 192,
+         .k = 768,
+         .transpose_b = true,
+         .epilogue = Epilogue::bias,
+         .beta = 1.0,
+         .is_c_apart = true},
+        {.name = "", .m = 34, .n = 768, .k = 192, .epilogue = Epilogue::gelu_gradient},
+        {.name = "",
+         .m = 192,
+         .n = 192,
+         .k = 34,
+         .transpose_a = true,
+         .epilogue = Epilogue::row_sum_a},
+    };
+    const ScopedVariable forced("BALMER_CHOICE", "gemm=onednn");
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        for (const GemmCase& item : products) {
+            try {
+                gemm({}, Problem(item, dtype, dtype).arguments);
+            } catch (const UsageError&) {
+                GTEST_SKIP() << "this build has no oneDNN";
+            } catch (const DeviceError& error) {
+                EXPECT_NE(std::string(error.what()).find("avx512_bf16"), std::string::npos)
+                    << error.what();
+            }
+        }
+    }
+}
+
 TEST(GemmChoice, RefusesDevicesWithoutAnEntry) {
     const Problem problem({.name = "", .m = 4, .n = 5, .k = 6}, DType::f32, DType::f32);
     Context context;
