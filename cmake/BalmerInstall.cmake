@@ -7,10 +7,9 @@ install(TARGETS balmer EXPORT balmerTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_
 install(EXPORT balmerTargets NAMESPACE balmer::
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/balmer)
 
-# Headers that belong to one room's implementation stay behind: they may name third-party types.
 foreach(floor kernels tensor weights nn render vit data train)
     install(DIRECTORY ${floor} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/balmer
-            FILES_MATCHING PATTERN "*.h" PATTERN "*_internal.h" EXCLUDE)
+            FILES_MATCHING PATTERN "*.h")
 endforeach()
 
 configure_package_config_file(cmake/balmerConfig.cmake.in balmerConfig.cmake
