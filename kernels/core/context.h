@@ -21,7 +21,8 @@ std::string name_of(Device device);
 bool is_built_for(DeviceType type);
 
 /// Device, stream and thread count of a computation. `stream` is the device's own stream handle
-/// (null on the CPU; on simt a `const simt::Schedule*` or null); `threads` = 0 means one per core the process may use.
+/// (null on the CPU; on simt a `const simt::Schedule*` or null); `threads` = 0 means one per core
+/// the process may use.
 struct Context {
     Device device;
     void* stream = nullptr;
