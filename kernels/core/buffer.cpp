@@ -104,7 +104,8 @@ class HostAllocator {
     MemoryStatistics statistics_;
 };
 
-/// The one allocator of the CPU. Never destroyed: buffers in static objects may outlive it.
+/// The one allocator of the CPU, and of simt, whose memory is the host's. Never destroyed: buffers
+/// in static objects may outlive it.
 HostAllocator& host_allocator() {
     static auto& allocator = *std::make_unique<HostAllocator>().release();
     return allocator;
@@ -112,6 +113,7 @@ HostAllocator& host_allocator() {
 
 HostAllocator& allocator_of(Device device) {
     if (device.type == DeviceType::cpu) return host_allocator();
+    if (device.type == DeviceType::simt && is_built_for(device.type)) return host_allocator();
     throw DeviceError("this build of Balmer has no memory on device " + name_of(device));
 }
 

@@ -33,10 +33,12 @@ inline double ulp_of(DType dtype) {
 /// How an operand lies in memory.
 enum class Layout : std::uint8_t {
     contiguous,
-    padded,      ///< unused elements after every row and every matrix
-    transposed,  ///< the last two dimensions change places
-    reversed,    ///< all dimensions in the opposite order
-    spread       ///< every other element
+    aligned,         ///< contiguous, from an address divisible by 16
+    aligned_padded,  ///< the same, with 16 unused elements after every row
+    padded,          ///< unused elements after every row and every matrix
+    transposed,      ///< the last two dimensions change places
+    reversed,        ///< all dimensions in the opposite order
+    spread           ///< every other element
 };
 
 inline Strides strides_of(const Shape& shape, Layout layout) {
@@ -47,6 +49,10 @@ inline Strides strides_of(const Shape& shape, Layout layout) {
         for (int i = rank - 1; i >= 0; --i) {
             strides[i] = step;
             step = step * shape[i] + 3;
+        }
+    } else if (layout == Layout::aligned_padded) {
+        for (int i = rank - 2; i >= 0; --i) {
+            strides[i] = strides[i + 1] * shape[i + 1] + (i == rank - 2 ? 16 : 0);
         }
     } else if (layout == Layout::transposed && rank >= 2) {
         strides[-2] = 1;
@@ -64,12 +70,14 @@ inline Strides strides_of(const Shape& shape, Layout layout) {
 }
 
 /// An operand whose memory is surrounded, and interleaved where the layout leaves room, by bytes
-/// that an operation must not touch. Only aligned to its element.
+/// that an operation must not touch. Only aligned to its element, but for the aligned layouts.
 class Operand {
   public:
     Operand() = default;
     Operand(DType dtype, const Shape& shape, Layout layout = Layout::contiguous)
         : shape_(shape), strides_(strides_of(shape, layout)), dtype_(dtype) {
+        const bool is_aligned = layout == Layout::aligned || layout == Layout::aligned_padded;
+        start_ = guard + (is_aligned ? 0 : size_of(dtype));
         std::int64_t last = 0;
         for (int i = 0; i < shape.rank(); ++i) last += (shape[i] - 1) * strides_[i];
         span_ = shape.numel() == 0 ? 0 : last + 1;
@@ -88,9 +96,7 @@ class Operand {
     DType dtype() const { return dtype_; }
     const Shape& shape() const { return shape_; }
     std::int64_t numel() const { return bytes_.empty() ? 0 : shape_.numel(); }
-    std::uint8_t* data() const {
-        return const_cast<std::uint8_t*>(bytes_.data()) + guard + size_of(dtype_);
-    }
+    std::uint8_t* data() const { return const_cast<std::uint8_t*>(bytes_.data()) + start_; }
 
     /// Fills the elements with NaN (all bits of integers): what an operation forgets to write
     /// shows.
@@ -125,8 +131,7 @@ class Operand {
     /// True if every byte outside the elements is as it was.
     bool guards_are_intact() const {
         for (std::size_t i = 0; i < bytes_.size(); ++i) {
-            const auto at =
-                static_cast<std::int64_t>(i) - static_cast<std::int64_t>(guard + size_of(dtype_));
+            const auto at = static_cast<std::int64_t>(i) - static_cast<std::int64_t>(start_);
             const auto element = at / static_cast<std::int64_t>(size_of(dtype_));
             if (at >= 0 && element < span_ && is_own_[element]) continue;
             if (bytes_[i] != pattern) return false;
@@ -171,6 +176,7 @@ class Operand {
     Strides strides_;
     DType dtype_ = DType::f32;
     std::int64_t span_ = 0;
+    std::size_t start_ = guard;
     std::vector<std::uint8_t> bytes_;
     std::vector<bool> is_own_;
 };
