@@ -5,6 +5,7 @@
 // bytes is far below that). One launch covers all tensors, a second one adds the blocks in order.
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "kernels/core/buffer.h"
@@ -21,6 +22,7 @@ namespace {
 constexpr int threads = 256;
 constexpr int finish_threads = 1024;
 constexpr int chunk = 16384;  ///< elements a block
+constexpr float infinity = std::numeric_limits<float>::infinity();
 
 struct NormItem {
     const void* data;
@@ -110,7 +112,7 @@ __global__ void __launch_bounds__(threads)
         const auto group = load_group<width>(x + dimensions.offset(i));
         BALMER_UNROLL
         for (int k = 0; k < width; ++k) {
-            is_bad = is_bad || !(fabsf(to_float(group.values[k])) <= 3.40282347e38F);
+            is_bad = is_bad || !(fabsf(to_float(group.values[k])) < infinity);
         }
     }
     if (__syncthreads_or(is_bad ? 1 : 0) != 0 && threadIdx.x == 0) *flag = 0;

@@ -57,7 +57,7 @@ const LayerNormCase cases[] = {
      .has_addend = true},
     {.name = "OddOfABlock", .rows = 3, .columns = 301, .has_addend = true},
     {.name = "LongOdd", .rows = 3, .columns = 2051, .has_addend = true},
-    {.name = "Long", .rows = 2, .columns = 16392, .layout = Layout::aligned},
+    {.name = "Long", .rows = 2, .columns = 8200, .layout = Layout::aligned},
     {.name = "NoRows", .rows = 0, .columns = 5},
 };
 
