@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -64,7 +65,8 @@ inline Strides strides_of(const Shape& shape, Layout layout) {
 }
 
 /// An operand whose memory is surrounded, and interleaved where the layout leaves room, by bytes
-/// that an operation must not touch. Only aligned to its element.
+/// that an operation must not touch. Only aligned to its element. Under the address sanitizer it
+/// ends where its memory does, so that reads beyond it are seen too.
 class Operand {
   public:
     Operand() = default;
@@ -135,7 +137,11 @@ class Operand {
     }
 
   private:
+#if defined(__SANITIZE_ADDRESS__)
+    static constexpr std::size_t guard = 0;
+#else
     static constexpr std::size_t guard = 256;
+#endif
     static constexpr std::uint8_t pattern = 0xA5;
 
     void for_each(const std::function<void(std::int64_t, std::int64_t)>& body) const {
@@ -193,16 +199,26 @@ inline Context simt_context(std::uint64_t seed) {
     return context;
 }
 
+/// The schedules under which simt runs a test: seed 0, and 1 and 2 or the one that BALMER_SIMT_SEED
+/// names.
+inline std::vector<std::uint64_t> simt_seeds() {
+    const std::uint64_t named = simt::Schedule::from_environment().seed;
+    if (named != 0) return {0, named};
+    return {0, 1, 2};
+}
+
 /// Every device this build and machine can test, with each of the named implementations: those of
 /// the CPU in the order of the choice table, "plain" the last, and those of the device kernels,
-/// which simt runs under three schedules.
+/// which simt runs under several schedules.
 inline std::vector<Way> ways_of(const std::vector<std::string>& choices,
                                 const std::vector<std::string>& device_choices = {}) {
     std::vector<Way> ways;
     for (const auto& choice : choices) ways.push_back({choice, {}});
     if (!is_built_for(DeviceType::simt)) return ways;
     for (const auto& choice : device_choices) {
-        for (const std::uint64_t seed : {0, 1, 2}) ways.push_back({choice, simt_context(seed)});
+        for (const std::uint64_t seed : simt_seeds()) {
+            ways.push_back({choice, simt_context(seed)});
+        }
     }
     return ways;
 }
@@ -252,16 +268,19 @@ inline bool run_way(const Way& way, const std::string& operation,
     }
 }
 
-/// "simt, seed 2: short; rerun: BALMER_CHOICE=gemm=eigen kernels_test --gtest_filter=...".
+/// " on simt, rerun: BALMER_SIMT_SEED=2 BALMER_CHOICE=gemm=eigen bin/kernels_test
+/// --gtest_filter=...".
 inline std::string rerun(const Way& way, const std::string& operation) {
     const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    std::string device = " on " + name_of(way.context.device);
+    std::string command;
     if (way.context.device.type == DeviceType::simt) {
         const auto* schedule = static_cast<const simt::Schedule*>(way.context.stream);
-        device += ", seed " + std::to_string(schedule->seed);
+        command += "BALMER_SIMT_SEED=" + std::to_string(schedule->seed) + " ";
+        if (schedule->checks_races) command += "BALMER_SIMT_RACES=1 ";
     }
-    return device + "\nrerun: BALMER_CHOICE=" + operation + "=" + way.choice +
-           " kernels_test --gtest_filter=" + info->test_suite_name() + "." + info->name();
+    return " on " + name_of(way.context.device) + "\nrerun: " + command + "BALMER_CHOICE='" +
+           operation + "=" + way.choice + "' " + program_invocation_name +
+           " --gtest_filter=" + info->test_suite_name() + "." + info->name();
 }
 
 /// Kernels on the simt device give the same bits under every schedule: remembers each output of the
