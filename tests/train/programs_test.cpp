@@ -239,12 +239,29 @@ TEST_F(Programs, PixelsGiveEmbeddingsWithoutAHead) {
     for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-5F);
     EXPECT_EQ(file.read<float>("cls")[24], got[17 * 24]);  // row 1's first token
 
-    const Tensor wrong = Tensor::zeros({1, 3, 16, 16});
+    const Tensor wrong = Tensor::zeros({1, 3, 15, 16});
     weights::write_safetensors(path("wrong.safetensors"), {{"pixel_values", wrong.view()}});
     const Outcome refused =
         infer("--model tiny --pixels wrong.safetensors --embeddings w.safetensors");
     EXPECT_EQ(refused.code, 2);
-    EXPECT_NE(refused.error.find("[1, 3, 16, 16]"), std::string::npos) << refused.error;
+    EXPECT_NE(refused.error.find("wrong.safetensors: "), std::string::npos) << refused.error;
+    EXPECT_NE(refused.error.find("[1, 3, 15, 16]"), std::string::npos) << refused.error;
+    EXPECT_FALSE(fs::exists(path("w.safetensors")));
+}
+
+TEST_F(Programs, PixelsOfAnotherSizeThanTheModelsGiveEmbeddings) {
+    const Tensor images = Tensor::full({2, 3, 16, 48}, 0.5);
+    weights::write_safetensors(path("wide.safetensors"), {{"pixel_values", images.view()}});
+    const Outcome outcome =
+        infer("--model tiny --pixels wide.safetensors --embeddings e.safetensors");
+    ASSERT_EQ(outcome.code, 0) << outcome.error;
+    const weights::SafetensorsFile file(path("e.safetensors"));
+    EXPECT_EQ(file.info("last_hidden_state").shape, (Shape{2, 1 + 2 * 6, 24}));
+    vit::ModelInput input;
+    input.pixels = images;
+    const auto expected = vit::load_model(path("tiny"))->tokens(input).to_vector<float>();
+    const auto got = file.read<float>("last_hidden_state");
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-5F);
 }
 
 TEST_F(Programs, OneDimensionalTransformerTrainsAndInfers) {
