@@ -13,7 +13,6 @@
 namespace balmer::train {
 namespace {
 
-using data::TemporaryFolder;
 using nlohmann::json;
 
 PredictionRow row_of(const std::string& truth, double z, std::vector<double> classes, double z_out,

@@ -41,9 +41,8 @@ class Programs : public ::testing::Test {
 
     /// Runs a program; `arguments` is a piece of a shell command line inside the work folder.
     Outcome run(const std::string& program, const std::string& arguments) const {
-        const std::string command = "cd '" + work_.path().string() + "' || exit 99; '" +
-                                    BALMER_BINARY_DIR + "/bin/" + program + "' " + arguments +
-                                    " >out.txt 2>error.txt";
+        const std::string command = "cd '" + work_.path() + "' || exit 99; '" + BALMER_BINARY_DIR +
+                                    "/bin/" + program + "' " + arguments + " >out.txt 2>error.txt";
         const int status = std::system(command.c_str());
         return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, data::read_text(path("out.txt")),
                 data::read_text(path("error.txt"))};

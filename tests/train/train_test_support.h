@@ -11,8 +11,6 @@
 
 namespace balmer::train {
 
-using data::TemporaryFolder;
-
 /// Spectrum `index`: star, galaxy or quasar in turn, told apart by where its one broad line is; the
 /// line moves with z. Every fourth lacks z, every star has Teff.
 inline data::Spectrum learnable_spectrum(int index) {

@@ -16,7 +16,6 @@ namespace {
 
 using testing::golden;
 using testing::stored_tensor;
-using testing::TemporaryFolder;
 
 /// The message of the FormatError that loading `path` ends in; it must name the path's folder.
 std::string load_fault(const std::string& path) {

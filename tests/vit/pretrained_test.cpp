@@ -15,7 +15,6 @@ namespace {
 using testing::golden;
 using testing::relative_error;
 using testing::stored_tensor;
-using testing::TemporaryFolder;
 
 ModelConfig timm_config() {
     ModelConfig config;

@@ -13,7 +13,6 @@ namespace {
 using testing::golden;
 using testing::relative_error;
 using testing::stored_tensor;
-using testing::TemporaryFolder;
 
 ModelConfig tiny(int patch_pixels) {
     ModelConfig config = preset("transformer-1d");

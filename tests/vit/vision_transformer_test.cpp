@@ -14,7 +14,6 @@ namespace {
 using testing::golden;
 using testing::relative_error;
 using testing::stored_tensor;
-using testing::TemporaryFolder;
 
 // f32: some 40 roundings in sequence on the residual stream, each 6e-8, and sums of 64 terms.
 constexpr double f32_tolerance = 1e-5;
