@@ -156,7 +156,7 @@ class Inference {
           input_(model_->config(), model_->context(), precision_),
           uncertainties_(run_uncertainties(arguments.model)),
           features_(model_->config().width) {
-        table_.heads = model_->config().heads_;
+        table_.heads = model_->config().heads;
         if (table_.heads.empty() && (!arguments.out.empty() || arguments.evaluate)) {
             throw UsageError(arguments.model +
                              ": the model has no head, so it predicts nothing; --embeddings "

@@ -210,7 +210,7 @@ TEST_F(Programs, PretrainedHeadsThatFitAreKept) {
         << kept.out;
     const auto first = vit::load_model(path("first"));
     const auto second = vit::load_model(path("kept"));
-    EXPECT_EQ(first->config().heads_, second->config().heads_);
+    EXPECT_EQ(first->config().heads, second->config().heads);
     const auto before = first->parameter("heads.z.0.weight").to_vector<float>();
     const auto after = second->parameter("heads.z.0.weight").to_vector<float>();
     for (std::size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(after[i], before[i], 1e-6F);
@@ -267,7 +267,7 @@ TEST_F(Programs, OneDimensionalTransformerTrainsAndInfers) {
     vit::ModelConfig config = vit::preset("transformer-1d");
     config.width = 16;
     config.layers = 1;
-    config.heads = 2;
+    config.attention_heads = 2;
     config.mlp_width = 32;
     config.patch_pixels = 50;
     vit::save_model(*vit::make_model(config, 3), path("tiny1d"));
