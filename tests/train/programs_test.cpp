@@ -193,6 +193,11 @@ TEST_F(Programs, Fault42WrongOptionsAreUsageErrorsThatHelp) {
 TEST_F(Programs, ConfigurationFileGivesTheSameRun) {
     ASSERT_EQ(train("--out a --max-steps 2").code, 0);
     std::string toml = data::read_text(path("a/resolved.toml"));
+    // Inherited from --pretrained, as `small_configuration` has it.
+    for (const char* line : {"image = \"map2d-norm\"\n", "image-size = 32\n", "block-size = 1\n",
+                             "fill-order = \"standard\"\n", "grid = \"common\"\n"}) {
+        EXPECT_NE(toml.find(line), std::string::npos) << line << toml;
+    }
     data::write_text(path("run.toml"), toml);
     const Outcome outcome = run("vit-train", "--config run.toml --out b");
     ASSERT_EQ(outcome.code, 0) << outcome.error;
