@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -95,7 +97,8 @@ enum class Alignment : std::uint8_t {
 };
 
 /// An operand whose memory is surrounded, and interleaved where the layout leaves room, by bytes
-/// that an operation must not touch.
+/// that an operation must not touch. Under the address sanitizer it ends where its memory does, so
+/// that reads beyond it are seen too.
 class Operand {
   public:
     Operand() = default;
@@ -108,7 +111,7 @@ class Operand {
         std::int64_t last = 0;
         for (int i = 0; i < shape.rank(); ++i) last += (shape[i] - 1) * strides_[i];
         span_ = shape.numel() == 0 ? 0 : last + 1;
-        bytes_.assign(guard * 2 + size_of(dtype) * (span_ + 1), pattern);
+        bytes_.assign(std::max<std::size_t>(1, start_ + size_of(dtype) * span_ + guard), pattern);
         is_own_.assign(span_, false);
         for_each([this](std::int64_t, std::int64_t offset) { is_own_[offset] = true; });
         poison();
@@ -167,7 +170,11 @@ class Operand {
     }
 
   private:
+#if defined(__SANITIZE_ADDRESS__)
+    static constexpr std::size_t guard = 0;
+#else
     static constexpr std::size_t guard = 256;
+#endif
     static constexpr std::uint8_t pattern = 0xA5;
 
     void for_each(const std::function<void(std::int64_t, std::int64_t)>& body) const {
@@ -226,6 +233,14 @@ inline Context simt_context(std::uint64_t seed) {
     return context;
 }
 
+/// The schedules under which simt runs a test: seed 0, and 1 and 2 or the one that BALMER_SIMT_SEED
+/// names.
+inline std::vector<std::uint64_t> simt_seeds() {
+    const std::uint64_t named = simt::Schedule::from_environment().seed;
+    if (named != 0) return {0, named};
+    return {0, 1, 2};
+}
+
 /// The first GPU, on a stream of the tests.
 inline Context cuda_context() {
     static const Stream stream({DeviceType::cuda, 0});
@@ -242,14 +257,16 @@ inline std::vector<Context> contexts() {
 
 /// Every device this build and machine can test, with each of the named implementations: those of
 /// the CPU in the order of the choice table, "plain" the last, and those of the device kernels,
-/// which simt runs under three schedules and a GPU twice.
+/// which simt runs under several schedules and a GPU twice.
 inline std::vector<Way> ways_of(const std::vector<std::string>& choices,
                                 const std::vector<std::string>& device_choices = {}) {
     std::vector<Way> ways;
     for (const auto& choice : choices) ways.push_back({choice, {}});
     for (const auto& choice : device_choices) {
         if (device_count(DeviceType::simt) > 0) {
-            for (const std::uint64_t seed : {0, 1, 2}) ways.push_back({choice, simt_context(seed)});
+            for (const std::uint64_t seed : simt_seeds()) {
+                ways.push_back({choice, simt_context(seed)});
+            }
         }
         if (device_count(DeviceType::cuda) > 0) {
             for (int i = 0; i < 2; ++i) ways.push_back({choice, cuda_context()});
@@ -304,16 +321,19 @@ inline bool run_way(const Way& way, const std::string& operation,
     }
 }
 
-/// "simt, seed 2: short; rerun: BALMER_CHOICE=gemm=eigen kernels_test --gtest_filter=...".
+/// " on simt, rerun: BALMER_SIMT_SEED=2 BALMER_CHOICE=gemm=eigen bin/kernels_test
+/// --gtest_filter=...".
 inline std::string rerun(const Way& way, const std::string& operation) {
     const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    std::string device = " on " + name_of(way.context.device);
+    std::string command;
     if (way.context.device.type == DeviceType::simt) {
         const auto* schedule = static_cast<const simt::Schedule*>(way.context.stream);
-        device += ", seed " + std::to_string(schedule->seed);
+        command += "BALMER_SIMT_SEED=" + std::to_string(schedule->seed) + " ";
+        if (schedule->checks_races) command += "BALMER_SIMT_RACES=1 ";
     }
-    return device + "\nrerun: BALMER_CHOICE=" + operation + "=" + way.choice +
-           " kernels_test --gtest_filter=" + info->test_suite_name() + "." + info->name();
+    return " on " + name_of(way.context.device) + "\nrerun: " + command + "BALMER_CHOICE='" +
+           operation + "=" + way.choice + "' " + program_invocation_name +
+           " --gtest_filter=" + info->test_suite_name() + "." + info->name();
 }
 
 /// Device kernels give the same bits under every schedule of simt, and each time on a GPU:
