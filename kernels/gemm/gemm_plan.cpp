@@ -21,26 +21,26 @@ bool suits_as_auxiliary(const GemmSpec& spec, const void* auxiliary) {
 }
 
 LibraryEpilogue gelu_epilogue(const GemmArguments& arguments) {
-    const bool has_bias = arguments.bias != nullptr;
+    const bool is_biased = arguments.bias != nullptr;
     if (arguments.auxiliary == nullptr) {
-        return has_bias ? LibraryEpilogue::gelu_bias : LibraryEpilogue::gelu;
+        return is_biased ? LibraryEpilogue::gelu_bias : LibraryEpilogue::gelu;
     }
-    return has_bias ? LibraryEpilogue::gelu_aux_bias : LibraryEpilogue::gelu_aux;
+    return is_biased ? LibraryEpilogue::gelu_aux_bias : LibraryEpilogue::gelu_aux;
 }
 
 void plan_gelu(const GemmArguments& arguments, bool is_fusing, bool may_approximate,
                GemmPlan& plan) {
-    const bool has_bias = arguments.bias != nullptr;
+    const bool is_biased = arguments.bias != nullptr;
     if (is_fusing && may_approximate) {
         plan.product.epilogue = gelu_epilogue(arguments);
         return;
     }
     plan.finishes = true;
     plan.goes_to_auxiliary = arguments.auxiliary != nullptr;
-    if (is_fusing && has_bias) {
+    if (is_fusing && is_biased) {
         plan.product.epilogue = LibraryEpilogue::bias;
     } else {
-        plan.adds_bias = has_bias;
+        plan.adds_bias = is_biased;
     }
 }
 
@@ -57,6 +57,21 @@ GemmPlan plan_without_product(const GemmArguments& arguments) {
 }
 
 }  // namespace
+
+bool has_bias(LibraryEpilogue epilogue) {
+    return epilogue == LibraryEpilogue::bias || epilogue == LibraryEpilogue::gelu_bias ||
+           epilogue == LibraryEpilogue::gelu_aux_bias;
+}
+
+bool has_sums(LibraryEpilogue epilogue) {
+    return epilogue == LibraryEpilogue::dgelu_row_sums ||
+           epilogue == LibraryEpilogue::column_sums_of_b;
+}
+
+bool has_auxiliary(LibraryEpilogue epilogue) {
+    return epilogue == LibraryEpilogue::gelu_aux || epilogue == LibraryEpilogue::gelu_aux_bias ||
+           epilogue == LibraryEpilogue::dgelu || epilogue == LibraryEpilogue::dgelu_row_sums;
+}
 
 GemmPlan plan_of(const GemmArguments& arguments, Fusion fusion) {
     const GemmSpec& spec = arguments.spec;
@@ -94,13 +109,13 @@ GemmPlan plan_of(const GemmArguments& arguments, Fusion fusion) {
             plan_gelu(arguments, is_fusing, may_approximate, plan);
             break;
         case Epilogue::gelu_gradient: {
-            const bool has_sums = arguments.bias_gradient != nullptr;
+            const bool is_summed = arguments.bias_gradient != nullptr;
             if (is_fusing && may_approximate) {
                 product.epilogue =
-                    has_sums ? LibraryEpilogue::dgelu_row_sums : LibraryEpilogue::dgelu;
+                    is_summed ? LibraryEpilogue::dgelu_row_sums : LibraryEpilogue::dgelu;
             } else {
                 plan.finishes = true;
-                plan.sums_afterwards = has_sums;
+                plan.sums_afterwards = is_summed;
             }
             break;
         }
@@ -119,16 +134,6 @@ GemmPlan plan_of(const GemmArguments& arguments, Fusion fusion) {
 }
 
 namespace {
-
-bool takes_bias(LibraryEpilogue epilogue) {
-    return epilogue == LibraryEpilogue::bias || epilogue == LibraryEpilogue::gelu_bias ||
-           epilogue == LibraryEpilogue::gelu_aux_bias;
-}
-
-bool gives_sums(LibraryEpilogue epilogue) {
-    return epilogue == LibraryEpilogue::dgelu_row_sums ||
-           epilogue == LibraryEpilogue::column_sums_of_b;
-}
 
 /// Copies a vector of `length` numbers between f32 and bf16.
 template <DeviceType device>
@@ -149,14 +154,14 @@ void run_product(const Context& context, const GemmArguments& arguments, const G
                  const Multiply& multiply) {
     const ColumnMajorProduct& product = plan.product;
     const LibraryEpilogue epilogue = product.epilogue;
-    ProductOperands operands{.a = arguments.b,
-                             .b = arguments.a,
-                             .c = arguments.c,
-                             .d = plan.goes_to_auxiliary ? arguments.auxiliary : arguments.d,
-                             .vector = gives_sums(epilogue) ? arguments.bias_gradient
-                                                            : const_cast<void*>(arguments.bias),
-                             .auxiliary = arguments.auxiliary};
-    if (!takes_bias(epilogue) && !gives_sums(epilogue)) operands.vector = nullptr;
+    ProductOperands operands{
+        .a = arguments.b,
+        .b = arguments.a,
+        .c = arguments.c,
+        .d = plan.goes_to_auxiliary ? arguments.auxiliary : arguments.d,
+        .vector = has_sums(epilogue) ? arguments.bias_gradient : const_cast<void*>(arguments.bias),
+        .auxiliary = arguments.auxiliary};
+    if (!has_bias(epilogue) && !has_sums(epilogue)) operands.vector = nullptr;
     if (operands.vector == nullptr || product.vector_dtype == DType::f32) {
         return multiply(product, operands);
     }
@@ -164,11 +169,11 @@ void run_product(const Context& context, const GemmArguments& arguments, const G
         epilogue == LibraryEpilogue::column_sums_of_b ? product.d.columns : product.d.rows;
     const Buffer narrow(context, length * size_of(DType::bf16));
     operands.vector = narrow.data();
-    if (takes_bias(epilogue)) {
+    if (has_bias(epilogue)) {
         convert<device>(context, arguments.bias, DType::f32, narrow.data(), DType::bf16, length);
     }
     multiply(product, operands);
-    if (gives_sums(epilogue)) {
+    if (has_sums(epilogue)) {
         convert<device>(context, narrow.data(), DType::bf16, arguments.bias_gradient, DType::f32,
                         length);
     }
@@ -181,20 +186,22 @@ void run_finish(const Context& context, const GemmArguments& arguments, const Ge
     const bool has_saved_sums = plan.goes_to_auxiliary && !plan.adds_bias;
     const void* sums = plan.goes_to_auxiliary ? arguments.auxiliary : arguments.d;
     if (!plan.has_product) sums = spec.beta != 0.0 ? arguments.c : nullptr;
-    const bool has_auxiliary = is_gradient || (spec.epilogue == Epilogue::gelu && !has_saved_sums);
-    gemm_finish_device<device>(context, {.rows = spec.m,
-                                         .columns = spec.n,
-                                         .batch = spec.batch,
-                                         .leading = spec.ldd,
-                                         .stride = spec.stride_d,
-                                         .epilogue = spec.epilogue,
-                                         .scale = plan.has_product ? 1.0 : spec.beta,
-                                         .input_dtype = spec.output,
-                                         .output_dtype = spec.output,
-                                         .input = sums,
-                                         .bias = plan.adds_bias ? arguments.bias : nullptr,
-                                         .auxiliary = has_auxiliary ? arguments.auxiliary : nullptr,
-                                         .d = arguments.d});
+    const bool needs_auxiliary =
+        is_gradient || (spec.epilogue == Epilogue::gelu && !has_saved_sums);
+    gemm_finish_device<device>(context,
+                               {.rows = spec.m,
+                                .columns = spec.n,
+                                .batch = spec.batch,
+                                .leading = spec.ldd,
+                                .stride = spec.stride_d,
+                                .epilogue = spec.epilogue,
+                                .scale = plan.has_product ? 1.0 : spec.beta,
+                                .input_dtype = spec.output,
+                                .output_dtype = spec.output,
+                                .input = sums,
+                                .bias = plan.adds_bias ? arguments.bias : nullptr,
+                                .auxiliary = needs_auxiliary ? arguments.auxiliary : nullptr,
+                                .d = arguments.d});
 }
 
 }  // namespace

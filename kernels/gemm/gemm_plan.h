@@ -38,6 +38,11 @@ enum class LibraryEpilogue : std::uint8_t {
     column_sums_of_b  ///< D = S; vector [N] = sums over k of op(B)
 };
 
+/// Whether an epilogue reads a bias, writes sums, and reads or writes an auxiliary matrix.
+bool has_bias(LibraryEpilogue epilogue);
+bool has_sums(LibraryEpilogue epilogue);
+bool has_auxiliary(LibraryEpilogue epilogue);
+
 struct ColumnMajorProduct {
     bool transpose_a = false;
     bool transpose_b = false;

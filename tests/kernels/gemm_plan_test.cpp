@@ -48,10 +48,7 @@ void expect_acceptable(const ColumnMajorProduct& p, const ProductOperands& opera
     EXPECT_EQ(columns(p.b, p.transpose_b), p.d.columns);
     EXPECT_EQ(columns(p.a, p.transpose_a), rows(p.b, p.transpose_b));
     for (const ColumnMajorMatrix* x : {&p.a, &p.b, &p.d}) EXPECT_GE(x->leading, x->rows);
-    const bool has_auxiliary =
-        p.epilogue == LibraryEpilogue::gelu_aux || p.epilogue == LibraryEpilogue::gelu_aux_bias ||
-        p.epilogue == LibraryEpilogue::dgelu || p.epilogue == LibraryEpilogue::dgelu_row_sums;
-    if (!has_auxiliary) return;
+    if (!has_auxiliary(p.epilogue)) return;
     EXPECT_EQ(p.d.leading % 8, 0);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(operands.auxiliary) % 16, 0U);
     EXPECT_TRUE(p.batch == 1 || p.d.stride % 8 == 0);
@@ -62,9 +59,6 @@ void multiply(const ColumnMajorProduct& p, const ProductOperands& operands) {
     expect_acceptable(p, operands);
     const std::int64_t depth = p.transpose_a ? p.a.rows : p.a.columns;
     const LibraryEpilogue epilogue = p.epilogue;
-    const bool has_bias = epilogue == LibraryEpilogue::bias ||
-                          epilogue == LibraryEpilogue::gelu_bias ||
-                          epilogue == LibraryEpilogue::gelu_aux_bias;
     const bool has_gradient =
         epilogue == LibraryEpilogue::dgelu || epilogue == LibraryEpilogue::dgelu_row_sums;
     std::vector<double> row_sums(p.d.rows, 0.0);
@@ -81,7 +75,7 @@ void multiply(const ColumnMajorProduct& p, const ProductOperands& operands) {
                 const std::int64_t at = g * p.d.stride + i + j * p.d.leading;
                 sum *= p.alpha;
                 if (p.beta != 0.0) sum += p.beta * load(operands.c, p.d.dtype, at);
-                if (has_bias) sum += load(operands.vector, p.vector_dtype, i);
+                if (has_bias(epilogue)) sum += load(operands.vector, p.vector_dtype, i);
                 if (epilogue == LibraryEpilogue::gelu_aux ||
                     epilogue == LibraryEpilogue::gelu_aux_bias) {
                     store(operands.auxiliary, p.d.dtype, at, sum);
@@ -141,7 +135,7 @@ TEST_P(GemmPlans, GiveTheProductHoweverMuchTheLibraryFuses) {
         GemmProblem plain(GetParam(), kind.input, kind.output);
         run_way({"plain", {}}, "gemm", [&](const Context& c) { gemm(c, plain.arguments); });
         SameBits same_bits;
-        for (const std::uint64_t seed : {0, 1, 2}) {
+        for (const std::uint64_t seed : simt_seeds()) {
             const Way way = {"plan", simt_context(seed)};
             const GemmProblem problem(GetParam(), kind.input, kind.output, kind.alignment);
             const GemmPlan plan = plan_of(problem.arguments, kind.fusion);
