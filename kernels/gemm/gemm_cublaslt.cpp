@@ -8,6 +8,7 @@
 #include <bit>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "kernels/core/choice.h"
 #include "kernels/core/cuda_call.cuh"
@@ -65,9 +66,9 @@ CublasLtProduct& product_for(const Key& key, const ProductOperands& operands) {
     const auto found = products.find(key);
     if (found != products.end()) return found->second;
     if (products.size() >= most) products.clear();
-    CublasLtProduct& product = products.try_emplace(key, key.product, operands).first->second;
+    CublasLtProduct product(key.product, operands);
     product.choose_algorithm(key.device, key.is_deterministic, key.alignments);
-    return product;
+    return products.emplace(key, std::move(product)).first->second;
 }
 
 std::string describe(const GemmSpec& spec) {
@@ -75,9 +76,6 @@ std::string describe(const GemmSpec& spec) {
            std::to_string(spec.k) + ", " + std::string(name_of(spec.input)) + " to " +
            std::string(name_of(spec.output));
 }
-
-/// Thrown out of `run_plan` before anything was launched that D depends on.
-struct NoAlgorithm {};
 
 }  // namespace
 
@@ -90,18 +88,16 @@ void gemm_cublaslt(const Context& context, const GemmArguments& arguments) {
     const auto multiply = [&context](const ColumnMajorProduct& product,
                                      const ProductOperands& operands) {
         CublasLtProduct& described = product_for(key_of(context, product, operands), operands);
-        if (!described.has_algorithm()) throw NoAlgorithm();
+        if (!described.has_algorithm()) return false;
         described.run(context, operands);
+        return true;
     };
     std::optional<GemmPlan> refused;
     for (const Fusion fusion : {Fusion::full, Fusion::narrow_vectors, Fusion::product_only}) {
         const GemmPlan plan = plan_of(arguments, fusion);
         if (plan == refused) continue;
-        try {
-            return run_plan<DeviceType::cuda>(context, arguments, plan, multiply);
-        } catch (const NoAlgorithm&) {
-            refused = plan;
-        }
+        if (run_plan<DeviceType::cuda>(context, arguments, plan, multiply)) return;
+        refused = plan;
     }
     throw DeviceError("gemm: cuBLASLt has no algorithm for a product of " +
                       describe(arguments.spec));

@@ -150,7 +150,7 @@ void convert(const Context& context, const void* from, DType from_dtype, void* t
 }
 
 template <DeviceType device>
-void run_product(const Context& context, const GemmArguments& arguments, const GemmPlan& plan,
+bool run_product(const Context& context, const GemmArguments& arguments, const GemmPlan& plan,
                  const Multiply& multiply) {
     const ColumnMajorProduct& product = plan.product;
     const LibraryEpilogue epilogue = product.epilogue;
@@ -172,11 +172,12 @@ void run_product(const Context& context, const GemmArguments& arguments, const G
     if (has_bias(epilogue)) {
         convert<device>(context, arguments.bias, DType::f32, narrow.data(), DType::bf16, length);
     }
-    multiply(product, operands);
+    if (!multiply(product, operands)) return false;
     if (has_sums(epilogue)) {
         convert<device>(context, narrow.data(), DType::bf16, arguments.bias_gradient, DType::f32,
                         length);
     }
+    return true;
 }
 
 template <DeviceType device>
@@ -207,11 +208,13 @@ void run_finish(const Context& context, const GemmArguments& arguments, const Ge
 }  // namespace
 
 template <DeviceType device>
-void run_plan(const Context& context, const GemmArguments& arguments, const GemmPlan& plan,
+bool run_plan(const Context& context, const GemmArguments& arguments, const GemmPlan& plan,
               const Multiply& multiply) {
     const GemmSpec& spec = arguments.spec;
     const bool is_empty = spec.m == 0 || spec.n == 0 || spec.batch == 0;
-    if (plan.has_product && !is_empty) run_product<device>(context, arguments, plan, multiply);
+    if (plan.has_product && !is_empty && !run_product<device>(context, arguments, plan, multiply)) {
+        return false;
+    }
     if (plan.finishes && !is_empty) run_finish<device>(context, arguments, plan);
     if (plan.sums_afterwards || is_empty) {
         // Sums of matrix products on simt are the CPU's, as the products are.
@@ -219,14 +222,15 @@ void run_plan(const Context& context, const GemmArguments& arguments, const Gemm
         if (device == DeviceType::simt) reduction.device = {};
         finish_bias_gradient(reduction, arguments);
     }
+    return true;
 }
 
 #if defined(BALMER_HAS_CUDA)
-template void run_plan<DeviceType::cuda>(const Context&, const GemmArguments&, const GemmPlan&,
+template bool run_plan<DeviceType::cuda>(const Context&, const GemmArguments&, const GemmPlan&,
                                          const Multiply&);
 #endif
 #if defined(BALMER_HAS_SIMT)
-template void run_plan<DeviceType::simt>(const Context&, const GemmArguments&, const GemmPlan&,
+template bool run_plan<DeviceType::simt>(const Context&, const GemmArguments&, const GemmPlan&,
                                          const Multiply&);
 #endif
 

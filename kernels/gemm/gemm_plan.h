@@ -90,10 +90,13 @@ struct GemmPlan {
 /// as a second pass over rounded bf16 numbers; f32 output gets the exact erf from our kernel.
 GemmPlan plan_of(const GemmArguments& arguments, Fusion fusion);
 
-/// Carries out a plan on a device, with `multiply` as the library.
-using Multiply = std::function<void(const ColumnMajorProduct&, const ProductOperands&)>;
+/// The library: false if it has nothing for a product.
+using Multiply = std::function<bool(const ColumnMajorProduct&, const ProductOperands&)>;
+
+/// Carries out a plan on a device; false if the library has nothing for its product: D and the
+/// other results are as they were.
 template <DeviceType device>
-void run_plan(const Context& context, const GemmArguments& arguments, const GemmPlan& plan,
+bool run_plan(const Context& context, const GemmArguments& arguments, const GemmPlan& plan,
               const Multiply& multiply);
 
 }  // namespace balmer::kernels

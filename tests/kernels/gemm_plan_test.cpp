@@ -55,7 +55,7 @@ void expect_acceptable(const ColumnMajorProduct& p, const ProductOperands& opera
 }
 
 /// One product, by the letter.
-void multiply(const ColumnMajorProduct& p, const ProductOperands& operands) {
+bool multiply(const ColumnMajorProduct& p, const ProductOperands& operands) {
     expect_acceptable(p, operands);
     const std::int64_t depth = p.transpose_a ? p.a.rows : p.a.columns;
     const LibraryEpilogue epilogue = p.epilogue;
@@ -105,6 +105,7 @@ void multiply(const ColumnMajorProduct& p, const ProductOperands& operands) {
             store(operands.vector, p.vector_dtype, j, sum);
         }
     }
+    return true;
 }
 
 struct Kind {
@@ -140,7 +141,7 @@ TEST_P(GemmPlans, GiveTheProductHoweverMuchTheLibraryFuses) {
             const GemmProblem problem(GetParam(), kind.input, kind.output, kind.alignment);
             const GemmPlan plan = plan_of(problem.arguments, kind.fusion);
             if (seed > 0 && !plan.finishes) break;
-            run_plan<DeviceType::simt>(way.context, problem.arguments, plan, multiply);
+            EXPECT_TRUE(run_plan<DeviceType::simt>(way.context, problem.arguments, plan, multiply));
             const std::string what =
                 std::string(name_of(kind.input)) + " -> " + std::string(name_of(kind.output)) +
                 ", fusion " + std::to_string(static_cast<int>(kind.fusion)) + rerun(way, "gemm");
@@ -195,6 +196,18 @@ constexpr GemmCase expansion_gradient = {
     .name = "", .m = 4, .n = 32, .k = 8, .epilogue = Epilogue::gelu_gradient};
 constexpr GemmCase weight_gradient = {
     .name = "", .m = 32, .n = 8, .k = 4, .transpose_a = true, .epilogue = Epilogue::row_sum_a};
+
+TEST(GemmPlan, TouchesNothingWhereTheLibraryHasNothing) {
+    for (const Fusion fusion : {Fusion::full, Fusion::narrow_vectors, Fusion::product_only}) {
+        const GemmProblem problem(expansion, DType::bf16, DType::bf16, Alignment::vector);
+        const auto before = problem.d.bytes();
+        const GemmPlan plan = plan_of(problem.arguments, fusion);
+        EXPECT_FALSE(run_plan<DeviceType::simt>(
+            simt_context(0), problem.arguments, plan,
+            [](const ColumnMajorProduct&, const ProductOperands&) { return false; }));
+        EXPECT_TRUE(problem.d.bytes() == before);
+    }
+}
 
 TEST(GemmPlan, LeavesTheWholeProductsOfABf16TransformerToTheLibrary) {
     const std::pair<GemmCase, LibraryEpilogue> products[] = {
