@@ -233,6 +233,19 @@ TEST(GemmPlan, KeepsTheTanhFormulaOutOfF32Output) {
     }
 }
 
+TEST(GemmPlan, NarrowsVectorsOfBf16OutputOnly) {
+    for (const DType output : {DType::bf16, DType::f32}) {
+        const GemmProblem problem(projection, DType::bf16, output);
+        EXPECT_EQ(plan_of(problem.arguments, Fusion::full).product.vector_dtype, DType::f32);
+        EXPECT_EQ(plan_of(problem.arguments, Fusion::narrow_vectors).product.vector_dtype, output);
+    }
+}
+
+TEST(GemmPlan, LetsTheProductSkipAPassOverAuxiliary) {
+    const GemmProblem problem(expansion, DType::f32, DType::f32);
+    EXPECT_TRUE(plan_of(problem.arguments, Fusion::full).goes_to_auxiliary);
+}
+
 TEST(GemmPlan, SwapsTheOperandsAndKeepsTheirTransposes) {
     const GemmProblem problem({.name = "", .m = 3, .n = 5, .k = 7, .transpose_a = true}, DType::f32,
                               DType::f32);
