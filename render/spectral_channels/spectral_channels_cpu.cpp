@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "render/spectral_channels/spectral_channels.h"
@@ -44,6 +45,27 @@ double quantile(std::vector<float>& values, double q) {
         values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
     std::nth_element(values.begin(), at, values.end());
     return *at;
+}
+
+/// Calls `store(i + 1, sums)` with the sums of `values(i)` up to each pixel i, in the order that
+/// tile_pixels states.
+template <std::size_t count, class Values, class Store>
+void prefix_sums(std::int64_t n, const Values& values, const Store& store) {
+    std::array<double, count> before{};
+    for (std::int64_t begin = 0; begin < n; begin += tile_pixels) {
+        const std::int64_t end = std::min(n, begin + tile_pixels);
+        std::array<double, count> tile{};
+        std::array<double, count> sums{};
+        for (std::int64_t i = begin; i < end; ++i) {
+            const std::array<double, count> value = values(i);
+            for (std::size_t s = 0; s < count; ++s) {
+                tile[s] += value[s];
+                sums[s] = before[s] + tile[s];
+            }
+            store(i + 1, sums);
+        }
+        before = sums;
+    }
 }
 
 }  // namespace
@@ -101,17 +123,19 @@ void SpectralChannels::estimate_weights() {
         return;
     }
     // The difference of two neighbours has twice the variance of one pixel.
-    PrefixSum squares;
-    PrefixSum pair_count;
-    PrefixSum fluxes;
     double brightness = 0;
-    for (std::int64_t i = 0; i < n; ++i) {
-        const bool is_pair = i > 0 && weight_[i] > 0 && weight_[i - 1] > 0;
-        const double difference = is_pair ? flux_[i] - flux_[i - 1] : 0.0;
-        product_sums_[i + 1] = squares.add(0.5 * difference * difference);
-        weight_sums_[i + 1] = pair_count.add(is_pair ? 1.0 : 0.0);
-        brightness = fluxes.add(std::abs(flux_[i]));
-    }
+    prefix_sums<3>(
+        n,
+        [&](std::int64_t i) -> std::array<double, 3> {
+            const bool is_pair = i > 0 && weight_[i] > 0 && weight_[i - 1] > 0;
+            const double difference = is_pair ? flux_[i] - flux_[i - 1] : 0.0;
+            return {0.5 * difference * difference, is_pair ? 1.0 : 0.0, std::abs(flux_[i])};
+        },
+        [&](std::int64_t i, const std::array<double, 3>& sums) {
+            product_sums_[i] = sums[0];
+            weight_sums_[i] = sums[1];
+            brightness = sums[2];
+        });
     const double deviation = faintest_noise * brightness / static_cast<double>(good_);
     const double least = deviation * deviation;
     for (std::int64_t i = 0; i < n; ++i) {
@@ -126,17 +150,16 @@ void SpectralChannels::estimate_weights() {
 
 void SpectralChannels::fit_continuum() {
     const auto n = static_cast<std::int64_t>(flux_.size());
-    PrefixSum w_sum;
-    PrefixSum wx_sum;
-    PrefixSum wxx_sum;
-    PrefixSum wf_sum;
-    PrefixSum wxf_sum;
-    for (std::int64_t i = 0; i < n; ++i) {
-        const auto x = static_cast<double>(i);
-        const double w = fit_weight_[i];
-        line_sums_[i + 1] = {w_sum.add(w), wx_sum.add(w * x), wxx_sum.add(w * x * x),
-                             wf_sum.add(w * flux_[i]), wxf_sum.add(w * x * flux_[i])};
-    }
+    prefix_sums<5>(
+        n,
+        [&](std::int64_t i) -> std::array<double, 5> {
+            const auto x = static_cast<double>(i);
+            const double w = fit_weight_[i];
+            return {w, w * x, w * x * x, w * flux_[i], w * x * flux_[i]};
+        },
+        [&](std::int64_t i, const std::array<double, 5>& sums) {
+            line_sums_[i] = {sums[0], sums[1], sums[2], sums[3], sums[4]};
+        });
     for (std::int64_t i = 0; i < n; ++i) {
         const Window window(i, continuum_reach, n);
         const LineSums& low = line_sums_[window.begin];
@@ -149,13 +172,16 @@ void SpectralChannels::fit_continuum() {
 
 void SpectralChannels::reject_outliers() {
     const auto n = static_cast<std::int64_t>(flux_.size());
-    PrefixSum weights;
-    PrefixSum squares;
-    for (std::int64_t i = 0; i < n; ++i) {
-        const double residual = flux_[i] - continuum_[i];
-        weight_sums_[i + 1] = weights.add(fit_weight_[i]);
-        product_sums_[i + 1] = squares.add(fit_weight_[i] * residual * residual);
-    }
+    prefix_sums<2>(
+        n,
+        [&](std::int64_t i) -> std::array<double, 2> {
+            const double residual = flux_[i] - continuum_[i];
+            return {fit_weight_[i], fit_weight_[i] * residual * residual};
+        },
+        [&](std::int64_t i, const std::array<double, 2>& sums) {
+            weight_sums_[i] = sums[0];
+            product_sums_[i] = sums[1];
+        });
     for (std::int64_t i = 0; i < n; ++i) {
         if (weight_[i] == 0) continue;
         const Window window(i, continuum_reach, n);
@@ -168,12 +194,15 @@ void SpectralChannels::reject_outliers() {
 
 void SpectralChannels::draw() {
     const auto n = static_cast<std::int64_t>(flux_.size());
-    PrefixSum weights;
-    PrefixSum products;
-    for (std::int64_t i = 0; i < n; ++i) {
-        weight_sums_[i + 1] = weights.add(weight_[i]);
-        product_sums_[i + 1] = products.add(weight_[i] * (flux_[i] - continuum_[i]));
-    }
+    prefix_sums<2>(
+        n,
+        [&](std::int64_t i) -> std::array<double, 2> {
+            return {weight_[i], weight_[i] * (flux_[i] - continuum_[i])};
+        },
+        [&](std::int64_t i, const std::array<double, 2>& sums) {
+            weight_sums_[i] = sums[0];
+            product_sums_[i] = sums[1];
+        });
     const auto excess = [&](std::int64_t i, std::int64_t reach) {
         const Window window(i, reach, n);
         return excess_of(window.sum(weight_sums_.data()), window.sum(product_sums_.data()));

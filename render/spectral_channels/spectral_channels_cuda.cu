@@ -64,8 +64,8 @@ __device__ __forceinline__ void for_each_pixel(std::int64_t n, const Body& body)
     for (std::int64_t i = threadIdx.x; i < n; i += threads) body(i);
 }
 
-/// rows.sums(s)[i + 1] = the sum of `values(i, ...)[s]` up to pixel i, in the order of PrefixSum.
-/// Barriers before and after.
+/// rows.sums(s)[i + 1] = the sum of `values(i, ...)[s]` up to pixel i, in the order that
+/// tile_pixels states. Barriers before and after.
 template <int count, class Values>
 __device__ void prefix_sums(const Scratch& rows, std::int64_t n, const Shared& shared,
                             const Values& values) {

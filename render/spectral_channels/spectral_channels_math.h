@@ -36,27 +36,6 @@ struct Window {
 /// threads of a GPU keep too.
 inline constexpr std::int64_t tile_pixels = 32;
 
-/// One prefix sum, pixel after pixel.
-class PrefixSum {
-  public:
-    /// The sum up to and with `value`.
-    constexpr double add(double value) {
-        tile_ += value;
-        const double sum = before_ + tile_;
-        if (++in_tile_ == tile_pixels) {
-            before_ = sum;
-            tile_ = 0;
-            in_tile_ = 0;
-        }
-        return sum;
-    }
-
-  private:
-    double before_ = 0;
-    double tile_ = 0;
-    std::int64_t in_tile_ = 0;
-};
-
 /// Weighted sums over a window: w, w x, w x^2, w f, w x f.
 struct LineSums {
     double w, wx, wxx, wf, wxf;
@@ -123,7 +102,7 @@ const LevelTables& level_tables();
 constexpr std::uint32_t level_of(const double* starts, double x) {
     std::uint32_t level = 0;
     for (std::uint32_t step = 128; step > 0; step /= 2) {
-        if (starts[level + step - 1] <= x) level += step;
+        level += step * static_cast<std::uint32_t>(starts[level + step - 1] <= x);
     }
     return level;
 }
