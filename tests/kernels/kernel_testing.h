@@ -64,12 +64,16 @@ inline Strides strides_of(const Shape& shape, Layout layout) {
 }
 
 /// An operand whose memory is surrounded, and interleaved where the layout leaves room, by bytes
-/// that an operation must not touch. Only aligned to its element.
+/// that an operation must not touch. Aligned to its element only, or to 16 bytes.
 class Operand {
   public:
     Operand() = default;
-    Operand(DType dtype, const Shape& shape, Layout layout = Layout::contiguous)
-        : shape_(shape), strides_(strides_of(shape, layout)), dtype_(dtype) {
+    Operand(DType dtype, const Shape& shape, Layout layout = Layout::contiguous,
+            bool is_aligned = false)
+        : shape_(shape),
+          strides_(strides_of(shape, layout)),
+          dtype_(dtype),
+          start_(guard + (is_aligned ? 0 : size_of(dtype))) {
         std::int64_t last = 0;
         for (int i = 0; i < shape.rank(); ++i) last += (shape[i] - 1) * strides_[i];
         span_ = shape.numel() == 0 ? 0 : last + 1;
@@ -88,9 +92,7 @@ class Operand {
     DType dtype() const { return dtype_; }
     const Shape& shape() const { return shape_; }
     std::int64_t numel() const { return bytes_.empty() ? 0 : shape_.numel(); }
-    std::uint8_t* data() const {
-        return const_cast<std::uint8_t*>(bytes_.data()) + guard + size_of(dtype_);
-    }
+    std::uint8_t* data() const { return const_cast<std::uint8_t*>(bytes_.data()) + start_; }
 
     /// Fills the elements with NaN (all bits of integers): what an operation forgets to write
     /// shows.
@@ -125,8 +127,7 @@ class Operand {
     /// True if every byte outside the elements is as it was.
     bool guards_are_intact() const {
         for (std::size_t i = 0; i < bytes_.size(); ++i) {
-            const auto at =
-                static_cast<std::int64_t>(i) - static_cast<std::int64_t>(guard + size_of(dtype_));
+            const auto at = static_cast<std::int64_t>(i) - static_cast<std::int64_t>(start_);
             const auto element = at / static_cast<std::int64_t>(size_of(dtype_));
             if (at >= 0 && element < span_ && is_own_[element]) continue;
             if (bytes_[i] != pattern) return false;
@@ -170,6 +171,7 @@ class Operand {
     Shape shape_;
     Strides strides_;
     DType dtype_ = DType::f32;
+    std::size_t start_ = guard;
     std::int64_t span_ = 0;
     std::vector<std::uint8_t> bytes_;
     std::vector<bool> is_own_;
