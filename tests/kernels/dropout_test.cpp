@@ -21,18 +21,18 @@ struct DropoutCase {
     std::int64_t rows;
     std::int64_t columns;
     double probability;
-    bool is_aligned = false;  ///< to 16 bytes
+    Alignment alignment = Alignment::element;
 };
 
 const DropoutCase cases[] = {
     {"OneElement", 1, 1, 0.5},
     {"Odd", 7, 37, 0.3},
     {"OneColumn", 61, 1, 0.4},
-    {"Aligned", 9, 40, 0.3, true},
-    {"AlignedOdd", 5, 33, 0.3, true},
-    {"AlignedLong", 3, 8320, 0.6, true},  // samples of several blocks
-    {"NothingIsLeftOut", 4, 24, 0.0, true},
-    {"AlmostAllIsLeftOut", 4, 24, 0.999999999, true},
+    {"Aligned", 9, 40, 0.3, Alignment::vector},
+    {"AlignedOdd", 5, 33, 0.3, Alignment::vector},
+    {"AlignedLong", 3, 8320, 0.6, Alignment::vector},  // samples of several blocks
+    {"NothingIsLeftOut", 4, 24, 0.0, Alignment::vector},
+    {"AlmostAllIsLeftOut", 4, 24, 0.999999999, Alignment::vector},
     {"Empty", 0, 8, 0.5},
 };
 
@@ -56,8 +56,8 @@ TEST_P(DropoutRoom, DropoutFollowsTheWordsOfTheStream) {
         for (const Way& way : ways_of({"plain"}, {"device"})) {
             Random random(21);
             const Operand x =
-                Operand(dtype, shape, Layout::contiguous, item.is_aligned).randomise(random);
-            const Operand y(dtype, shape, Layout::contiguous, item.is_aligned);
+                Operand(dtype, shape, Layout::contiguous, item.alignment).randomise(random);
+            const Operand y(dtype, shape, Layout::contiguous, item.alignment);
             const Operand advance = Operand(DType::i64, {1}).set({5.0});
             if (!run_way(way, "dropout", [&](const Context& context) {
                     dropout(context, {x.view(context),
@@ -94,7 +94,7 @@ TEST_P(DropoutRoom, DropPathDrawsOneUniformNumberASample) {
             for (const Way& way : ways_of({"plain"}, {"device"})) {
                 Random random(22);
                 const auto operand = [&] {
-                    return Operand(dtype, shape, Layout::contiguous, item.is_aligned);
+                    return Operand(dtype, shape, Layout::contiguous, item.alignment);
                 };
                 const Operand x = operand().randomise(random);
                 const Operand residual = operand().randomise(random);
@@ -156,7 +156,8 @@ TEST(DropPathKernel, WorksInPlaceAndTakesNoNanFromSamplesLeftOut) {
                     expected.push_back(is_dropped ? 10.0 : 10.0 + 2.0 * (1.0 + i));
                 }
             }
-            const Operand x = Operand(DType::f32, {B, 8}, Layout::contiguous, true).set(values);
+            const Operand x =
+                Operand(DType::f32, {B, 8}, Layout::contiguous, Alignment::vector).set(values);
             const Operand residual =
                 Operand(DType::f32, {B, 8}).set(std::vector<double>(values.size(), 10.0));
             const Operand& y = into_residual ? residual : x;

@@ -37,7 +37,7 @@ struct BinaryCase {
     Layout layout_a = Layout::contiguous;
     Layout layout_b = Layout::contiguous;
     Layout layout_out = Layout::contiguous;
-    bool is_aligned = false;  ///< to 16 bytes
+    Alignment alignment = Alignment::element;
 };
 
 const BinaryCase binary_cases[] = {
@@ -81,22 +81,34 @@ const BinaryCase binary_cases[] = {
      .b = {1, 2, 1, 2, 1, 2, 1, 3},
      .out = {2, 2, 3, 2, 2, 2, 2, 3}},
     {.name = "Empty", .a = {0, 4}, .b = {4}, .out = {0, 4}},
-    {.name = "AlignedSame", .a = {3, 37}, .b = {3, 37}, .out = {3, 37}, .is_aligned = true},
-    {.name = "AlignedRow", .a = {5, 24}, .b = {24}, .out = {5, 24}, .is_aligned = true},
-    {.name = "AlignedOddRow", .a = {5, 21}, .b = {21}, .out = {5, 21}, .is_aligned = true},
-    {.name = "AlignedColumn", .a = {5, 1}, .b = {5, 40}, .out = {5, 40}, .is_aligned = true},
+    {.name = "AlignedSame",
+     .a = {3, 37},
+     .b = {3, 37},
+     .out = {3, 37},
+     .alignment = Alignment::vector},
+    {.name = "AlignedRow", .a = {5, 24}, .b = {24}, .out = {5, 24}, .alignment = Alignment::vector},
+    {.name = "AlignedOddRow",
+     .a = {5, 21},
+     .b = {21},
+     .out = {5, 21},
+     .alignment = Alignment::vector},
+    {.name = "AlignedColumn",
+     .a = {5, 1},
+     .b = {5, 40},
+     .out = {5, 40},
+     .alignment = Alignment::vector},
     {.name = "AlignedTokens",
      .a = {3, 7, 16},
      .b = {3, 1, 16},
      .out = {3, 7, 16},
-     .is_aligned = true},
+     .alignment = Alignment::vector},
     {.name = "AlignedPadded",
      .a = {4, 29},
      .b = {29},
      .out = {4, 29},
      .layout_a = Layout::padded,
      .layout_out = Layout::padded,
-     .is_aligned = true},
+     .alignment = Alignment::vector},
 };
 
 std::ostream& operator<<(std::ostream& stream, const BinaryCase& item) {
@@ -141,12 +153,12 @@ TEST_P(ElementwiseBinary, RoundsTheExactResultOnce) {
             SameBits same_bits;
             for (const Way& way : ways_of({"plain"}, {"device"})) {
                 Random random(8);
-                const bool is_aligned = item.is_aligned;
+                const Alignment alignment = item.alignment;
                 const Operand a =
-                    Operand(dtype, item.a, item.layout_a, is_aligned).randomise(random);
+                    Operand(dtype, item.a, item.layout_a, alignment).randomise(random);
                 const Operand b =
-                    Operand(dtype, item.b, item.layout_b, is_aligned).randomise(random);
-                const Operand out(dtype, item.out, item.layout_out, is_aligned);
+                    Operand(dtype, item.b, item.layout_b, alignment).randomise(random);
+                const Operand out(dtype, item.out, item.layout_out, alignment);
                 EXPECT_TRUE(run_way(way, "binary", [&](const Context& context) {
                     binary(context,
                            {operation, a.view(context), b.view(context), out.view(context)});
@@ -174,8 +186,10 @@ TEST(Elementwise, BinaryWorksInPlace) {
     for (const DType dtype : floating) {
         for (const Way& way : ways_of({"plain"}, {"device"})) {
             Random random(9);
-            const Operand a = Operand(dtype, {33, 19}, Layout::contiguous, true).randomise(random);
-            const Operand b = Operand(dtype, {19}, Layout::contiguous, true).randomise(random);
+            const Operand a =
+                Operand(dtype, {33, 19}, Layout::contiguous, Alignment::vector).randomise(random);
+            const Operand b =
+                Operand(dtype, {19}, Layout::contiguous, Alignment::vector).randomise(random);
             const auto left = a.values();
             const auto right = b.values();
             std::vector<double> expected;
@@ -238,12 +252,13 @@ TEST_P(ElementwiseUnary, ValueAndDerivativeMatchF64) {
                 std::vector<double> points(13 * 41);
                 for (double& point : points) point = random.uniform(item.low, item.high);
                 const Shape shape = {13, 41};
-                const bool is_aligned = layout == Layout::contiguous;
-                const Operand x = Operand(dtype, shape, layout, is_aligned).set(points);
+                const Alignment alignment =
+                    layout == Layout::contiguous ? Alignment::vector : Alignment::element;
+                const Operand x = Operand(dtype, shape, layout, alignment).set(points);
                 const Operand dy =
-                    Operand(dtype, shape, Layout::contiguous, is_aligned).randomise(random);
-                const Operand y(dtype, shape, Layout::contiguous, is_aligned);
-                const Operand dx(dtype, shape, layout, is_aligned);
+                    Operand(dtype, shape, Layout::contiguous, alignment).randomise(random);
+                const Operand y(dtype, shape, Layout::contiguous, alignment);
+                const Operand dx(dtype, shape, layout, alignment);
                 if (!run_way(way, "*", [&](const Context& context) {
                         unary(context, {item.operation, x.view(context), y.view(context)});
                         unary_backward(context, {item.operation, x.view(context), dy.view(context),
@@ -315,8 +330,9 @@ TEST(Elementwise, AffineRoundsOnce) {
             SameBits same_bits;
             for (const Way& way : ways_of({"plain"}, {"device"})) {
                 Random random(11);
-                const Operand x = Operand(dtype, {7, 33}, layout, true).randomise(random);
-                const Operand out(dtype, {7, 33}, Layout::contiguous, true);
+                const Operand x =
+                    Operand(dtype, {7, 33}, layout, Alignment::vector).randomise(random);
+                const Operand out(dtype, {7, 33}, Layout::contiguous, Alignment::vector);
                 EXPECT_TRUE(run_way(way, "affine", [&](const Context& context) {
                     affine(context, {x.view(context), -1.7, 0.3, out.view(context)});
                 }));
@@ -341,7 +357,7 @@ struct CopyCase {
     Shape shape;
     Layout from;
     Layout to;
-    bool is_aligned = false;  ///< to 16 bytes
+    Alignment alignment = Alignment::element;
 };
 
 const CopyCase copy_cases[] = {
@@ -358,10 +374,14 @@ const CopyCase copy_cases[] = {
     {"ReversedLarge", {33, 5, 34, 3}, Layout::reversed, Layout::padded},
     {"Spread", {9, 31}, Layout::spread, Layout::spread},
     {"Empty", {3, 0}, Layout::contiguous, Layout::contiguous},
-    {"AlignedContiguous", {5, 67}, Layout::contiguous, Layout::contiguous, true},
-    {"AlignedSameLayout", {5, 64}, Layout::transposed, Layout::transposed, true},
-    {"AlignedFromPadded", {3, 61}, Layout::padded, Layout::contiguous, true},
-    {"AlignedBatchTransposed", {2, 40, 24}, Layout::transposed, Layout::contiguous, true},
+    {"AlignedContiguous", {5, 67}, Layout::contiguous, Layout::contiguous, Alignment::vector},
+    {"AlignedSameLayout", {5, 64}, Layout::transposed, Layout::transposed, Alignment::vector},
+    {"AlignedFromPadded", {3, 61}, Layout::padded, Layout::contiguous, Alignment::vector},
+    {"AlignedBatchTransposed",
+     {2, 40, 24},
+     Layout::transposed,
+     Layout::contiguous,
+     Alignment::vector},
 };
 
 std::ostream& operator<<(std::ostream& stream, const CopyCase& item) {
@@ -385,8 +405,8 @@ TEST_P(ElementwiseCopy, MovesEveryElementAndConvertsIt) {
                 if (is_floating(from) && is_floating(to)) {
                     for (double& value : values) value = random.normal();
                 }
-                const Operand x = Operand(from, item.shape, item.from, item.is_aligned).set(values);
-                const Operand out(to, item.shape, item.to, item.is_aligned);
+                const Operand x = Operand(from, item.shape, item.from, item.alignment).set(values);
+                const Operand out(to, item.shape, item.to, item.alignment);
                 EXPECT_TRUE(run_way(way, "copy", [&](const Context& context) {
                     copy(context, {x.view(context), out.view(context)});
                 }));
@@ -420,7 +440,7 @@ TEST(Elementwise, FillWritesEveryElementAndNoOther) {
          {DType::f32, DType::f64, DType::bf16, DType::i32, DType::i64, DType::u8}) {
         for (const Layout layout : {Layout::contiguous, Layout::padded, Layout::spread}) {
             for (const Way& way : ways_of({"plain"}, {"device"})) {
-                const Operand out(dtype, {7, 21}, layout, true);
+                const Operand out(dtype, {7, 21}, layout, Alignment::vector);
                 EXPECT_TRUE(run_way(way, "fill", [&](const Context& context) {
                     fill(context, out.view(context), 3.0);
                 }));

@@ -21,7 +21,7 @@ struct PatchCase {
     std::int64_t columns;  ///< C, the model width
     bool is_rows = false;  ///< the image comes as patch rows
     bool has_image_gradient = true;
-    bool is_aligned = false;  ///< to 16 bytes, as tensor cores need it
+    Alignment alignment = Alignment::element;
 };
 
 const PatchCase cases[] = {
@@ -76,7 +76,7 @@ const PatchCase cases[] = {
      .width = 32,
      .patch = 16,
      .columns = 24,
-     .is_aligned = true},
+     .alignment = Alignment::vector},
     {.name = "AlignedTwoTiles",
      .batch = 3,
      .channels = 1,
@@ -84,7 +84,7 @@ const PatchCase cases[] = {
      .width = 48,
      .patch = 8,
      .columns = 136,
-     .is_aligned = true},
+     .alignment = Alignment::vector},
     {.name = "AlignedSplits",
      .batch = 12,
      .channels = 1,
@@ -93,7 +93,7 @@ const PatchCase cases[] = {
      .patch = 8,
      .columns = 8,
      .has_image_gradient = false,
-     .is_aligned = true},
+     .alignment = Alignment::vector},
     {.name = "Splits",
      .batch = 20,
      .channels = 1,
@@ -110,7 +110,7 @@ const PatchCase cases[] = {
      .patch = 6,
      .columns = 16,
      .is_rows = true,
-     .is_aligned = true},
+     .alignment = Alignment::vector},
 };
 
 std::ostream& operator<<(std::ostream& stream, const PatchCase& item) {
@@ -135,7 +135,7 @@ struct Problem {
                                 : Shape{item.batch, item.channels, item.height, item.width};
         const Shape tokens = {item.batch, 1 + patches, item.columns};
         const auto operand = [&](DType of, const Shape& sizes) {
-            return Operand(of, sizes, Layout::contiguous, item.is_aligned);
+            return Operand(of, sizes, Layout::contiguous, item.alignment);
         };
         image = operand(dtype, shape).randomise(random);
         weight = operand(dtype, {item.columns, length}).randomise(random, 0.2);
@@ -155,7 +155,8 @@ struct Problem {
     bool is_for(const Way& way) const {
         if (way.choice == "plain") return true;
         if (image.dtype() == DType::f64) return false;
-        return way.choice == "device" || (item.is_aligned && image.dtype() == DType::bf16);
+        return way.choice == "device" ||
+               (item.alignment == Alignment::vector && image.dtype() == DType::bf16);
     }
 
     PatchEmbedForward forward(const Context& context) const {
@@ -292,7 +293,7 @@ TEST_P(PatchEmbed, ExtractedPatchesAreChannelFirst) {
         for (const Way& way : ways_of({"plain"}, {"device"})) {
             const Problem problem(item, dtype);
             const Operand rows(dtype, {item.batch, problem.patches, problem.length},
-                               Layout::contiguous, item.is_aligned);
+                               Layout::contiguous, item.alignment);
             if (!run_way(way, "extract_patches", [&](const Context& context) {
                     extract_patches(context,
                                     {problem.image.view(context), item.patch, rows.view(context)});
@@ -326,12 +327,13 @@ TEST(PatchEmbedValues, NanStaysInItsPatch) {
                                    .width = 24,
                                    .patch = 8,
                                    .columns = 8,
-                                   .is_aligned = true},
+                                   .alignment = Alignment::vector},
                                   dtype);
             auto pixels = problem.image.values();
             pixels[problem.pixel(1, 4, 17)] = nan;
             const Operand image =
-                Operand(dtype, problem.image.shape(), Layout::contiguous, true).set(pixels);
+                Operand(dtype, problem.image.shape(), Layout::contiguous, Alignment::vector)
+                    .set(pixels);
             if (!run_way(way, "patch_embed", [&](const Context& context) {
                     auto arguments = problem.forward(context);
                     arguments.image = image.view(context);
