@@ -176,25 +176,33 @@ __global__ void __launch_bounds__(threads, slabs == 1 ? 2 : 1)
 }
 
 template <int depth, int slabs>
-void run(const Context& context, const AttentionBackward& arguments) {
-    constexpr int rows = most_tokens<slabs>;
-    const std::int64_t items = arguments.query.shape[0] * arguments.query.shape[2];
-    const std::int64_t blocks =
-        std::min<std::int64_t>(items, multiprocessors_of(context) * (slabs == 1 ? 2 : 1));
-    const LaunchShape shape{{static_cast<unsigned>(blocks)},
-                            threads,
-                            5 * shared_bytes_of(sizeof(bfloat16) * rows * depth) +
-                                shared_bytes_of(sizeof(bfloat16) * rows * score_stride<slabs>) +
-                                2 * shared_bytes_of(sizeof(float) * rows)};
-    launch("attention_short_backward", context, attention_short_backward_kernel<depth, slabs>,
-           shape, inputs_of_backward<bfloat16>(arguments), static_cast<int>(items));
-}
+struct Kernel {
+    static constexpr int rows = most_tokens<slabs>;
+    /// Shared memory of a block.
+    static constexpr std::size_t bytes =
+        5 * shared_bytes_of(sizeof(bfloat16) * rows * depth) +
+        shared_bytes_of(sizeof(bfloat16) * rows * score_stride<slabs>) +
+        2 * shared_bytes_of(sizeof(float) * rows);
 
-template <int depth>
-void run_for_tokens(const Context& context, const AttentionBackward& arguments) {
-    const std::int64_t tokens = std::max(arguments.query.shape[1], arguments.key.shape[1]);
-    if (tokens <= most_tokens<1>) return run<depth, 1>(context, arguments);
-    run<depth, 2>(context, arguments);
+    static void run(const Context& context, const AttentionBackward& arguments) {
+        const std::int64_t items = arguments.query.shape[0] * arguments.query.shape[2];
+        const std::int64_t blocks = std::min<std::int64_t>(
+            items, limits_of(context).multiprocessors * (slabs == 1 ? 2 : 1));
+        launch("attention_short_backward", context, attention_short_backward_kernel<depth, slabs>,
+               {{static_cast<unsigned>(blocks)}, threads, bytes},
+               inputs_of_backward<bfloat16>(arguments), static_cast<int>(items));
+    }
+};
+
+/// Calls body(kernel) with the smallest kernel that the tokens fit.
+template <class Body>
+auto choose_kernel(const AttentionBackward& arguments, const Body& body) {
+    const bool is_small =
+        std::max(arguments.query.shape[1], arguments.key.shape[1]) <= most_tokens<1>;
+    if (arguments.query.shape[3] == 32) {
+        return is_small ? body(Kernel<32, 1>()) : body(Kernel<32, 2>());
+    }
+    return is_small ? body(Kernel<64, 1>()) : body(Kernel<64, 2>());
 }
 
 }  // namespace
@@ -206,13 +214,16 @@ std::string accepts_attention_backward_short(const Context& context,
         return "takes up to 208 tokens only";
     }
     if (arguments.query.shape[3] > 64) return "takes head dimensions 32 and 64 only";
-    return refusal_of(device, context, arguments);
+    std::string reason = refusal_of(device, context, arguments);
+    if (!reason.empty()) return reason;
+    const std::size_t bytes =
+        choose_kernel(arguments, [](auto kernel) { return decltype(kernel)::bytes; });
+    return limits_of(context).shared_bytes < bytes ? "takes more shared memory than there is" : "";
 }
 
 template <DeviceType device>
 void attention_backward_short(const Context& context, const AttentionBackward& arguments) {
-    if (arguments.query.shape[3] == 32) return run_for_tokens<32>(context, arguments);
-    run_for_tokens<64>(context, arguments);
+    choose_kernel(arguments, [&](auto kernel) { decltype(kernel)::run(context, arguments); });
 }
 
 template std::string accepts_attention_backward_short<this_device>(const Context&,

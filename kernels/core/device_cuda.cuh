@@ -7,8 +7,6 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "kernels/core/error.h"
-
 #define BALMER_UNROLL _Pragma("unroll")
 
 namespace balmer::cuda_device {
@@ -130,16 +128,8 @@ void before_launch(const char* name, const Context& context, const void* kernel,
 /// DeviceError naming the kernel and the launch if it was refused.
 void after_launch(const char* name, const Context& context, const LaunchShape& shape);
 
-/// For grids of blocks that go on from one piece of work to the next.
-inline int multiprocessors_of(const Context& context) {
-    int count = 0;
-    const cudaError_t error =
-        cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, context.device.index);
-    if (error != cudaSuccess) {
-        throw DeviceError(name_of(context.device) + ": " + cudaGetErrorString(error));
-    }
-    return count;
-}
+/// DeviceError if there is no such device.
+LaunchLimits limits_of(const Context& context);
 
 /// Launches `kernel` on the context's stream; does nothing for an empty grid.
 template <class... Parameters>
