@@ -197,7 +197,7 @@ void dispatch_size(DType dtype, const Body& body) {
 
 template <DeviceType device>
 std::string accepts_copy_device(const Context& context, const Copy&) {
-    return accepts_on(device, context, DType::f32);
+    return accepts_on(device, context, DType::f32);  // and every other dtype
 }
 template <DeviceType device>
 void copy_device(const Context& context, const Copy& arguments) {
@@ -218,7 +218,7 @@ void copy_device(const Context& context, const Copy& arguments) {
 
 template <DeviceType device>
 std::string accepts_fill_device(const Context& context, const Fill&) {
-    return accepts_on(device, context, DType::f32);
+    return accepts_on(device, context, DType::f32);  // and every other dtype
 }
 template <DeviceType device>
 void fill_device(const Context& context, const Fill& arguments) {
