@@ -16,12 +16,6 @@ inline namespace cuda_build {
 inline namespace simt_build {
 #endif
 
-/// `width` neighbouring elements, moved by accesses of up to 16 bytes.
-template <class T, int width>
-struct alignas(width * sizeof(T) < 16 ? width * sizeof(T) : 16) Group {
-    T values[width];
-};
-
 template <int width, class T>
 __device__ __forceinline__ Group<T, width> load_group(const T* source) {
     return *reinterpret_cast<const Group<T, width>*>(source);
