@@ -160,7 +160,7 @@ __device__ double quantile(double q, std::int64_t n, const Shared& shared,
     return static_cast<double>(std::bit_cast<float>(found));
 }
 
-/// The work of one block on one spectrum.
+/// The work of one block on one spectrum. Every step ends with a barrier.
 struct Channels {
     DeviceRow row;
     std::int64_t n;
