@@ -167,7 +167,7 @@ TEST(DeviceImage, EveryKindOfBadSpectrumHasTheBytesOfTheCpu) {
 
 /// More than the blocks that draw the channels, each of which then takes several.
 TEST(DeviceImage, OfManySpectraHaveTheBytesOfTheCpu) {
-    Survey survey(40, std::vector<std::int64_t>(150, 40));
+    Survey survey(40, std::vector<std::int64_t>(20, 40));
     // What a block draws last reads far pixels, which the block's next spectrum must not replace.
     for (std::size_t i = 0; i < survey.mask.size(); ++i) {
         survey.mask[i] = i / 40 % 5 == 0 && i % 40 < 36 ? 1 : 0;
