@@ -1,6 +1,6 @@
 #pragma once
-// Pieces that the kernels over rows of matrices share: 16-byte groups of elements, sums over the
-// threads that hold one row, and the second stage of sums over rows. Included by `*_cuda.cu` files.
+// Pieces that the kernels over rows of matrices share: moves of 16 bytes, sums over the threads
+// that hold one row, and the second stage of sums over rows. Included by `*_cuda.cu` files.
 
 #include <algorithm>
 #include <cstdint>
