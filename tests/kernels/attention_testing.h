@@ -278,4 +278,16 @@ inline Results run(Problem& problem, const Way& way) {
 inline const std::vector<std::string> cpu_choices = {"blocked", "plain"};
 inline const std::vector<std::string> device_choices = {"short", "streaming", "general"};
 
+/// All ways to solve a problem, but for the general kernels with a large one on simt: they take
+/// seconds, and have their tiles in smaller ones.
+inline std::vector<Way> ways_for(const AttentionCase& item,
+                                 const std::vector<std::string>& choices) {
+    std::vector<Way> ways = ways_of(choices, device_choices);
+    const bool is_large = item.queries * item.keys > 30000;
+    std::erase_if(ways, [&](const Way& way) {
+        return is_large && way.context.device.type == DeviceType::simt && way.choice == "general";
+    });
+    return ways;
+}
+
 }  // namespace balmer::kernels::testing
