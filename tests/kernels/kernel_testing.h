@@ -10,12 +10,14 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "kernels/core/random.h"
 #include "kernels/core/view.h"
+#include "kernels/simt/schedule.h"
 
 namespace balmer::kernels::testing {
 
@@ -117,6 +119,9 @@ class Operand {
         return result;
     }
 
+    /// The whole memory, guards included.
+    const std::vector<std::uint8_t>& bytes() const { return bytes_; }
+
     /// True if every byte outside the elements is as it was.
     bool guards_are_intact() const {
         for (std::size_t i = 0; i < bytes_.size(); ++i) {
@@ -176,11 +181,29 @@ struct Way {
     Context context;
 };
 
-/// Every device this build and machine can test, with each of the named implementations. Names are
-/// in the order of the choice table; "plain" is the last.
-inline std::vector<Way> ways_of(const std::vector<std::string>& choices) {
+/// The simt device under the schedule of a seed.
+inline Context simt_context(std::uint64_t seed) {
+    static std::map<std::uint64_t, simt::Schedule> schedules;
+    simt::Schedule& schedule = schedules[seed];
+    schedule = simt::Schedule::of_seed(seed);
+    schedule.checks_races = simt::Schedule::from_environment().checks_races;
+    Context context;
+    context.device = {DeviceType::simt, 0};
+    context.stream = &schedule;
+    return context;
+}
+
+/// Every device this build and machine can test, with each of the named implementations: those of
+/// the CPU in the order of the choice table, "plain" the last, and those of the device kernels,
+/// which simt runs under three schedules.
+inline std::vector<Way> ways_of(const std::vector<std::string>& choices,
+                                const std::vector<std::string>& device_choices = {}) {
     std::vector<Way> ways;
     for (const auto& choice : choices) ways.push_back({choice, {}});
+    if (!is_built_for(DeviceType::simt)) return ways;
+    for (const auto& choice : device_choices) {
+        for (const std::uint64_t seed : {0, 1, 2}) ways.push_back({choice, simt_context(seed)});
+    }
     return ways;
 }
 
@@ -229,12 +252,34 @@ inline bool run_way(const Way& way, const std::string& operation,
     }
 }
 
-/// "; rerun: BALMER_CHOICE=gemm=eigen kernels_test --gtest_filter=...".
+/// "simt, seed 2: short; rerun: BALMER_CHOICE=gemm=eigen kernels_test --gtest_filter=...".
 inline std::string rerun(const Way& way, const std::string& operation) {
     const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    return "\nrerun: BALMER_CHOICE=" + operation + "=" + way.choice +
+    std::string device = " on " + name_of(way.context.device);
+    if (way.context.device.type == DeviceType::simt) {
+        const auto* schedule = static_cast<const simt::Schedule*>(way.context.stream);
+        device += ", seed " + std::to_string(schedule->seed);
+    }
+    return device + "\nrerun: BALMER_CHOICE=" + operation + "=" + way.choice +
            " kernels_test --gtest_filter=" + info->test_suite_name() + "." + info->name();
 }
+
+/// Kernels on the simt device give the same bits under every schedule: remembers each output of the
+/// first one and compares those of the others with it.
+class SameBits {
+  public:
+    void expect(const Way& way, const std::string& output, const Operand& operand) {
+        if (way.context.device.type != DeviceType::simt) return;
+        const auto [entry, is_first] =
+            first_.try_emplace(way.choice + " " + output, operand.bytes());
+        if (is_first) return;
+        EXPECT_TRUE(entry->second == operand.bytes())
+            << output << ": bits depend on the schedule" << rerun(way, "*");
+    }
+
+  private:
+    std::map<std::string, std::vector<std::uint8_t>> first_;
+};
 
 /// The largest absolute value among the finite ones.
 inline double scale_of(const std::vector<double>& values) {

@@ -1,0 +1,80 @@
+// What g++ -fsanitize=thread calls at every load and store, answered by the race check of the simt
+// device instead of the thread sanitizer's own runtime. Linked into the race check's test programs
+// alone.
+
+#include <cstddef>
+
+#include "kernels/simt/executor.h"
+
+using balmer::simt::shared_access;
+
+extern "C" {
+
+void __tsan_init() {}
+void __tsan_func_entry(void*) {}
+void __tsan_func_exit() {}
+void __tsan_vptr_update(void*, void*) {}
+void __tsan_vptr_read(void*) {}
+
+void __tsan_read1(void* address) {
+    shared_access(address, 1, false);
+}
+void __tsan_read2(void* address) {
+    shared_access(address, 2, false);
+}
+void __tsan_read4(void* address) {
+    shared_access(address, 4, false);
+}
+void __tsan_read8(void* address) {
+    shared_access(address, 8, false);
+}
+void __tsan_read16(void* address) {
+    shared_access(address, 16, false);
+}
+void __tsan_write1(void* address) {
+    shared_access(address, 1, true);
+}
+void __tsan_write2(void* address) {
+    shared_access(address, 2, true);
+}
+void __tsan_write4(void* address) {
+    shared_access(address, 4, true);
+}
+void __tsan_write8(void* address) {
+    shared_access(address, 8, true);
+}
+void __tsan_write16(void* address) {
+    shared_access(address, 16, true);
+}
+void __tsan_unaligned_read2(void* address) {
+    shared_access(address, 2, false);
+}
+void __tsan_unaligned_read4(void* address) {
+    shared_access(address, 4, false);
+}
+void __tsan_unaligned_read8(void* address) {
+    shared_access(address, 8, false);
+}
+void __tsan_unaligned_read16(void* address) {
+    shared_access(address, 16, false);
+}
+void __tsan_unaligned_write2(void* address) {
+    shared_access(address, 2, true);
+}
+void __tsan_unaligned_write4(void* address) {
+    shared_access(address, 4, true);
+}
+void __tsan_unaligned_write8(void* address) {
+    shared_access(address, 8, true);
+}
+void __tsan_unaligned_write16(void* address) {
+    shared_access(address, 16, true);
+}
+void __tsan_read_range(void* address, std::size_t bytes) {
+    shared_access(address, bytes, false);
+}
+void __tsan_write_range(void* address, std::size_t bytes) {
+    shared_access(address, bytes, true);
+}
+
+}  // extern "C"
