@@ -70,7 +70,7 @@ Workload workload_of(const std::string& model, const Arguments& arguments) {
     } else {
         throw UsageError("--models " + model + ": vit-b16, transformer-1d or tiny");
     }
-    if (arguments.device == "cpu" && model != "tiny") w.batches = {1};
+    if (arguments.device != "cuda" && model != "tiny") w.batches = {1};
     if (!arguments.batches.empty()) w.batches = arguments.batches;
     if (arguments.dtype != "bf16" && arguments.dtype != "f32") {
         throw UsageError("--dtype " + arguments.dtype + ": bf16 or f32");
@@ -92,7 +92,7 @@ class Session {
         : arguments_(arguments),
           workloads_(workloads),
           device_(open_device(arguments.device, arguments.threads)) {
-        if (arguments.without_peer || arguments.device == "cpu") {
+        if (arguments.without_peer || arguments.device != "cuda") {
             peer_name_ = "not asked for";
         } else {
             try {
@@ -233,7 +233,8 @@ int main(int argc, char** argv) {
     CLI::App app(
         "Times Balmer's kernels beside cuDNN's and the machine's ceilings.\n"
         "--benchmark_filter=REGEX chooses cases (attention_forward/vit-b16/256/bf16).");
-    app.add_option("--device", arguments.device, "cuda or cpu")->capture_default_str();
+    app.add_option("--device", arguments.device, "cuda, cpu or simt (right or wrong only)")
+        ->capture_default_str();
     app.add_option("--threads", arguments.threads, "CPU threads; 0: one a core");
     app.add_option("--models", arguments.models, "vit-b16, transformer-1d, tiny")->delimiter(',');
     app.add_option("--batches", arguments.batches, "Batch sizes in place of the models' own")

@@ -24,9 +24,12 @@ std::string processor_name() {
     return "unknown processor";
 }
 
-class CpuDevice : public BenchDevice {
+class HostDevice : public BenchDevice {
   public:
-    explicit CpuDevice(int threads) { context_.threads = threads; }
+    HostDevice(DeviceType type, int threads) {
+        context_.device = {type, 0};
+        context_.threads = threads;
+    }
 
     const Context& context() const override { return context_; }
 
@@ -67,8 +70,14 @@ class CpuDevice : public BenchDevice {
 }  // namespace
 
 std::unique_ptr<BenchDevice> open_device(const std::string& name, int threads) {
-    if (name == "cpu") return std::make_unique<CpuDevice>(threads);
-    if (name != "cuda") throw UsageError("--device " + name + ": cpu or cuda");
+    if (name == "cpu") return std::make_unique<HostDevice>(DeviceType::cpu, threads);
+    if (name == "simt") {
+        if (!is_built_for(DeviceType::simt)) {
+            throw DeviceError("--device simt: this build has no simt device");
+        }
+        return std::make_unique<HostDevice>(DeviceType::simt, threads);
+    }
+    if (name != "cuda") throw UsageError("--device " + name + ": cuda, cpu or simt");
 #ifdef BALMER_HAS_CUDA
     return open_cuda_device();
 #else

@@ -44,8 +44,9 @@ class BenchDevice {
     virtual void fill(void* to, int value, std::size_t bytes) = 0;
 };
 
-/// "cpu", or "cuda" in builds with CUDA. Throws UsageError for another name, DeviceError where the
-/// device is missing.
+/// "cpu", "cuda" in builds with CUDA, or "simt", which shows that kernels and benchmarks are right
+/// and whose times mean nothing. Throws UsageError for another name, DeviceError where the device
+/// is missing.
 std::unique_ptr<BenchDevice> open_device(const std::string& name, int threads = 0);
 
 /// device_cuda.cpp, in builds with CUDA.

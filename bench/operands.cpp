@@ -37,6 +37,17 @@ const std::vector<double>& normal_numbers() {
     return numbers;
 }
 
+/// Repeats the first `period_bytes` over all `bytes`.
+void repeat_beginning(BenchDevice& device, void* data, std::size_t period_bytes,
+                      std::size_t bytes) {
+    auto* start = static_cast<std::byte*>(data);
+    for (std::size_t done = period_bytes; done < bytes;) {
+        const std::size_t count = std::min(done, bytes - done);
+        device.copy_within(start + done, start, count);
+        done += count;
+    }
+}
+
 }  // namespace
 
 Operands::Operands(BenchDevice& device, DType dtype, DType precision, std::uint64_t seed)
@@ -49,31 +60,10 @@ View Operands::allocate(const Shape& shape, DType dtype) {
     return View(buffers_.back().data(), dtype, shape, context().device);
 }
 
-void Operands::tile(void* data, std::size_t period_bytes, std::size_t bytes) {
-    auto* start = static_cast<std::byte*>(data);
-    for (std::size_t done = period_bytes; done < bytes;) {
-        const std::size_t count = std::min(done, bytes - done);
-        device_.copy_within(start + done, start, count);
-        done += count;
-    }
-}
-
 View Operands::draw(const Shape& shape, DType dtype, double deviation, double mean) {
     const View view = allocate(shape, dtype);
-    const auto count = static_cast<std::size_t>(std::min(shape.numel(), period));
-    const std::vector<double>& numbers = normal_numbers();
     // Every operand starts elsewhere in the same numbers.
-    const std::uint64_t offset = philox(seed_, 0, drawn_++)[0] % static_cast<std::uint64_t>(period);
-    std::vector<double> values(count);
-    for (std::size_t i = 0; i < count; ++i) {
-        values[i] = mean + deviation * numbers[(i + offset) % numbers.size()];
-    }
-    dispatch_floating(dtype, "bench operand", [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        const std::vector<T> block = convert<T>(values, precision_);
-        device_.copy_from_host(view.data, block.data(), count * sizeof(T));
-        tile(view.data, count * sizeof(T), static_cast<std::size_t>(shape.numel()) * sizeof(T));
-    });
+    fill_normal(device_, view, philox(seed_, 0, drawn_++)[0], deviation, mean, precision_);
     return view;
 }
 
@@ -125,6 +115,24 @@ View Operands::output_statistics(const Shape& shape) {
     return output_of(shape, statistics_dtype(dtype_));
 }
 
+void fill_normal(BenchDevice& device, const View& view, std::uint64_t seed, double deviation,
+                 double mean, DType precision) {
+    const std::vector<double>& numbers = normal_numbers();
+    const auto count = static_cast<std::size_t>(std::min(view.numel(), period));
+    const std::size_t offset = seed % numbers.size();
+    std::vector<double> values(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        values[i] = mean + deviation * numbers[(i + offset) % numbers.size()];
+    }
+    dispatch_floating(view.dtype, "bench operand", [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        const std::vector<T> block = convert<T>(values, precision);
+        device.copy_from_host(view.data, block.data(), count * sizeof(T));
+        repeat_beginning(device, view.data, count * sizeof(T),
+                         static_cast<std::size_t>(view.numel()) * sizeof(T));
+    });
+}
+
 std::vector<double> to_host(BenchDevice& device, const View& view, std::int64_t first,
                             std::int64_t count) {
     std::vector<double> values(static_cast<std::size_t>(count));
@@ -132,7 +140,7 @@ std::vector<double> to_host(BenchDevice& device, const View& view, std::int64_t 
         using T = typename decltype(tag)::type;
         std::vector<T> raw(values.size());
         const T* source = static_cast<const T*>(view.data) + first;
-        if (view.device.type == DeviceType::cpu) {
+        if (view.device.type != DeviceType::cuda) {
             std::memcpy(raw.data(), source, raw.size() * sizeof(T));
         } else {
             device.copy_to_host(raw.data(), source, raw.size() * sizeof(T));

@@ -41,8 +41,6 @@ class Operands {
   private:
     View allocate(const Shape& shape, DType dtype);
     View draw(const Shape& shape, DType dtype, double deviation, double mean);
-    /// Repeats the first `period` bytes over all `bytes`.
-    void tile(void* data, std::size_t period, std::size_t bytes);
 
     BenchDevice& device_;
     DType dtype_;
@@ -52,6 +50,11 @@ class Operands {
     std::size_t bytes_ = 0;
     std::vector<Buffer> buffers_;
 };
+
+/// Fills a contiguous floating view with normal numbers, rounded to what `precision` can hold;
+/// equal seeds give equal numbers.
+void fill_normal(BenchDevice& device, const View& view, std::uint64_t seed, double deviation,
+                 double mean, DType precision);
 
 /// `count` elements of a contiguous floating view from `first` on, as f64.
 std::vector<double> to_host(BenchDevice& device, const View& view, std::int64_t first,
