@@ -190,7 +190,7 @@ class LoadedCudnn : public Cudnn {
             tensor(library_, Id::weight, bf16, {s.width, c, s.patch_size, s.patch_size},
                    {c * s.patch_size * s.patch_size, 1, c * s.patch_size, c});
         const auto rows = tensor(library_, Id::y, bf16, {s.batch, s.width, side, side},
-                                 {s.width * side * side, 1, s.width * side, s.width});
+                                 {s.width * (1 + side * side), 1, s.width * side, s.width});
         const std::int64_t spatial = 2;
         const auto mode = CUDNN_CROSS_CORRELATION;
         Descriptor convolution(library_, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);

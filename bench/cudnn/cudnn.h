@@ -83,7 +83,8 @@ struct RowShape {
 };
 
 /// A convolution whose stride is its window: x bf16 [B, H, W, channels] (channels last, the layout
-/// its tensor-core kernels take), weight bf16 [width, p, p, channels], y bf16 [B, N, width].
+/// its tensor-core kernels take), weight bf16 [width, p, p, channels]. y bf16 is rows 1 to N of
+/// [B, 1 + N, width], where a class token has row 0.
 struct PatchShape {
     std::int64_t batch = 1;
     std::int64_t channels = 3;
