@@ -39,3 +39,16 @@ function(balmer_device_sources)
         target_sources(balmer PRIVATE ${sources})
     endif()
 endfunction()
+
+# What the simt device's two checking builds are compiled with: -fsanitize=thread for its hooks
+# alone (kernels/simt/race_hooks.cpp).
+set(BALMER_SIMT_RACE_OPTIONS -fsanitize=thread -Wno-tsan)
+set(BALMER_SIMT_ADDRESS_OPTIONS -fsanitize=address,undefined -fno-sanitize-recover=all)
+
+# Device kernels compiled by the host compiler, as objects.
+function(balmer_simt_objects target)
+    set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++")
+    add_library(${target} OBJECT ${ARGN})
+    balmer_compile_options(${target})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+endfunction()

@@ -89,7 +89,7 @@ void expect_sizes(const std::string& config_path, const ModelConfig& config,
                                               *sizes.qkv_bias ? "such biases" : "none"));
         }
     }
-    for (const auto& head : config.heads_) {
+    for (const auto& head : config.heads) {
         const std::string name = stored_head_name(
             config, fmt::format("heads.{}.{}.weight", head.target, config.head_layers - 1));
         if (!source.contains(name)) continue;

@@ -52,9 +52,14 @@ struct ShuffleLane {
     T result;
 };
 
+inline void expect_full(unsigned mask) {
+    if (mask != full_warp) simt::fail("operations of a warp take full_warp only");
+}
+
 template <class T, class SourceOf>
-T shuffle(const char* operation, T value, int argument, const Site& site, SourceOf) {
+T shuffle(const char* operation, unsigned mask, T value, int argument, const Site& site, SourceOf) {
     static_assert(sizeof(T) == 4 || sizeof(T) == 8);
+    expect_full(mask);
     ShuffleLane<T> own{value, argument, value};
     simt::warp_collective(operation, site, &own, [](void* const(&lanes)[simt::warp_size]) {
         for (int lane = 0; lane < simt::warp_size; ++lane) {
@@ -68,23 +73,23 @@ T shuffle(const char* operation, T value, int argument, const Site& site, Source
 }
 
 template <class T>
-T __shfl_sync(unsigned, T value, int source, Site site = Site::current()) {
-    return shuffle("__shfl_sync", value, source, site,
+T __shfl_sync(unsigned mask, T value, int source, Site site = Site::current()) {
+    return shuffle("__shfl_sync", mask, value, source, site,
                    [](int, int argument) { return argument & 31; });
 }
 template <class T>
-T __shfl_xor_sync(unsigned, T value, int mask, Site site = Site::current()) {
-    return shuffle("__shfl_xor_sync", value, mask, site,
+T __shfl_xor_sync(unsigned mask, T value, int lane_mask, Site site = Site::current()) {
+    return shuffle("__shfl_xor_sync", mask, value, lane_mask, site,
                    [](int lane, int argument) { return lane ^ argument; });
 }
 template <class T>
-T __shfl_down_sync(unsigned, T value, int distance, Site site = Site::current()) {
-    return shuffle("__shfl_down_sync", value, distance, site,
+T __shfl_down_sync(unsigned mask, T value, int distance, Site site = Site::current()) {
+    return shuffle("__shfl_down_sync", mask, value, distance, site,
                    [](int lane, int argument) { return lane + argument; });
 }
 template <class T>
-T __shfl_up_sync(unsigned, T value, int distance, Site site = Site::current()) {
-    return shuffle("__shfl_up_sync", value, distance, site,
+T __shfl_up_sync(unsigned mask, T value, int distance, Site site = Site::current()) {
+    return shuffle("__shfl_up_sync", mask, value, distance, site,
                    [](int lane, int argument) { return lane - argument; });
 }
 
@@ -92,7 +97,8 @@ struct BallotLane {
     bool predicate;
     unsigned result;
 };
-inline unsigned __ballot_sync(unsigned, int predicate, Site site = Site::current()) {
+inline unsigned __ballot_sync(unsigned mask, int predicate, Site site = Site::current()) {
+    expect_full(mask);
     BallotLane own{predicate != 0, 0};
     simt::warp_collective("__ballot_sync", site, &own, [](void* const(&lanes)[simt::warp_size]) {
         unsigned bits = 0;
@@ -110,19 +116,24 @@ inline int __all_sync(unsigned mask, int predicate, Site site = Site::current())
     return __ballot_sync(mask, predicate, site) == full_warp ? 1 : 0;
 }
 
-/// Adds to a counter in global memory; the earlier value. Integers only: float sums would depend on
-/// the order.
-template <class T>
-requires std::is_integral_v<T> T atomicAdd(T* counter, T value) {
-    const T before = *counter;
-    *counter = static_cast<T>(before + value);
+/// Replaces a word of shared or global memory in one step; the value before. Integers only: float
+/// sums would depend on the order. Not instrumented for the race check, which is told here that
+/// atomic operations do not race with each other.
+template <class T, class Change>
+requires std::is_integral_v<T>
+__attribute__((no_sanitize("thread"))) T atomic(T* word, const Change& change) {
+    simt::shared_access(word, sizeof(T), simt::AccessKind::atomic);
+    const T before = *word;
+    *word = static_cast<T>(change(before));
     return before;
 }
 template <class T>
-requires std::is_integral_v<T> T atomicOr(T* word, T bits) {
-    const T before = *word;
-    *word = static_cast<T>(before | bits);
-    return before;
+T atomicAdd(T* counter, T value) {
+    return atomic(counter, [=](T before) { return before + value; });
+}
+template <class T>
+T atomicOr(T* word, T bits) {
+    return atomic(word, [=](T before) { return before | bits; });
 }
 
 /// The arrays of a block's shared memory, taken by every thread in the same order; one object a

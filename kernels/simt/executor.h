@@ -24,6 +24,8 @@
 namespace balmer::simt {
 
 inline constexpr int warp_size = 32;
+inline constexpr std::size_t most_shared_bytes = 227 * 1024;  ///< of an H100's block
+inline constexpr unsigned most_threads = 1024;                ///< of any GPU's block
 
 struct Index {
     unsigned x = 0;
@@ -67,8 +69,10 @@ void copy_async_commit();
 /// Waits until at most `pending` of this thread's groups are unfinished.
 void copy_async_wait(int pending);
 
-/// Tells the race check of an access; for operations that it cannot see by itself.
-void shared_access(const void* address, std::size_t bytes, bool is_write);
+/// Tells the race check of an access; for operations that it cannot see by itself. Does nothing
+/// for other memory than the block's shared arrays.
+enum class AccessKind : std::uint8_t { read, write, atomic };
+void shared_access(const void* address, std::size_t bytes, AccessKind kind);
 
 /// DeviceError "simt: kernel K, block (0, 0, 0), thread 5: what".
 [[noreturn]] void fail(const std::string& what);

@@ -6,65 +6,73 @@ namespace balmer::simt {
 
 void RaceCheck::start_block(std::size_t bytes) {
     cells_.assign(bytes, Cell{});
-    first_race_.clear();
+    first_race_.reset();
 }
 
-bool RaceCheck::is_ordered(const Accessor& by, const Access& earlier) {
-    if (earlier.thread < 0 || earlier.thread == by.thread) return true;
-    if (earlier.block_epoch != by.block_epoch) return true;
-    return earlier.thread / 32 == by.thread / 32 && earlier.warp_epoch != by.warp_epoch;
+bool RaceCheck::Accesses::come_before(const Accessor& by) const {
+    if (thread < 0 || block_epoch != by.block_epoch) return true;
+    if (by_many_warps || thread / warp_size != by.thread / warp_size) return false;
+    if (warp_epoch != by.warp_epoch) return true;
+    return !by_many_lanes && thread == by.thread;
 }
 
-void RaceCheck::report(const char* what, std::size_t offset, int other, const Accessor& by) {
-    if (!first_race_.empty()) return;
-    first_race_ = std::string(what) + " of shared byte " + std::to_string(offset);
-    if (other >= 0) first_race_ += ", with thread " + std::to_string(other);
-    first_race_ += ", by thread " + std::to_string(by.thread);
+void RaceCheck::Accesses::add(const Accessor& by) {
+    const bool same_epoch = thread >= 0 && block_epoch == by.block_epoch;
+    const bool same_warp = same_epoch && thread / warp_size == by.thread / warp_size;
+    const bool same_stretch = same_warp && warp_epoch == by.warp_epoch;
+    by_many_warps = same_epoch && (by_many_warps || !same_warp);
+    by_many_lanes = same_stretch && (by_many_lanes || thread != by.thread);
+    thread = static_cast<std::int16_t>(by.thread);
+    block_epoch = by.block_epoch;
+    warp_epoch = by.warp_epoch;
 }
 
-void RaceCheck::access(const Accessor& by, std::size_t offset, std::size_t bytes, bool is_write) {
+/// What is wrong with this access, null if nothing; `other` is the thread it collides with.
+const char* RaceCheck::conflict(const Cell& cell, const Accessor& by, AccessKind kind,
+                                int& other) const {
+    const bool is_read = kind == AccessKind::read;
+    if (cell.copier >= 0) {
+        other = cell.copier;
+        return is_read ? "read under an unfinished asynchronous copy"
+                       : "write under an unfinished asynchronous copy";
+    }
+    const bool are_both_atomic = kind == AccessKind::atomic && cell.writes_are_atomic;
+    if (!are_both_atomic && !cell.writes.come_before(by)) {
+        other = cell.writes.thread;
+        return is_read ? "read after write" : "write after write";
+    }
+    if (!is_read && !cell.reads.come_before(by)) {
+        other = cell.reads.thread;
+        return "write after read";
+    }
+    other = -1;
+    return kind != AccessKind::write && !cell.is_written ? "read before any write" : nullptr;
+}
+
+void RaceCheck::access(const Accessor& by, std::size_t offset, std::size_t bytes, AccessKind kind) {
     const std::size_t end = std::min(offset + bytes, cells_.size());
-    const Access own{static_cast<std::int16_t>(by.thread), by.block_epoch, by.warp_epoch};
     for (std::size_t i = offset; i < end; ++i) {
         Cell& cell = cells_[i];
-        if (cell.copier >= 0) {
-            return report(is_write ? "write under an unfinished asynchronous copy"
-                                   : "read under an unfinished asynchronous copy",
-                          i, cell.copier, by);
+        int other = -1;
+        if (const char* what = conflict(cell, by, kind, other)) {
+            if (!first_race_) first_race_ = Race{what, i, other};
+            return;
         }
-        if (!is_ordered(by, cell.write)) {
-            return report(is_write ? "write after write" : "read after write", i, cell.write.thread,
-                          by);
+        if (kind == AccessKind::read) {
+            cell.reads.add(by);
+            continue;
         }
-        if (is_write) {
-            const bool in_epoch = cell.read.block_epoch == by.block_epoch;
-            const bool other_warps_read = in_epoch && cell.is_read_by_many_warps;
-            const bool other_lanes_read =
-                in_epoch && cell.is_read_by_many_lanes && cell.read.warp_epoch == by.warp_epoch;
-            if (other_warps_read || other_lanes_read || !is_ordered(by, cell.read)) {
-                return report("write after read", i, cell.read.thread, by);
-            }
-            cell.write = own;
-            cell.read = Access{};
-            cell.is_read_by_many_warps = false;
-            cell.is_read_by_many_lanes = false;
-            cell.is_written = true;
-        } else {
-            if (!cell.is_written) return report("read before any write", i, -1, by);
-            const Access& last = cell.read;
-            const bool in_epoch = last.thread >= 0 && last.block_epoch == by.block_epoch;
-            const bool same_warp = in_epoch && last.thread / 32 == by.thread / 32;
-            const bool same_stretch = same_warp && last.warp_epoch == by.warp_epoch;
-            cell.is_read_by_many_warps = in_epoch && (cell.is_read_by_many_warps || !same_warp);
-            cell.is_read_by_many_lanes =
-                same_stretch && (cell.is_read_by_many_lanes || last.thread != by.thread);
-            cell.read = own;
-        }
+        const bool is_atomic = kind == AccessKind::atomic;
+        if (!is_atomic || !cell.writes_are_atomic) cell.writes = Accesses{};
+        cell.writes.add(by);
+        cell.writes_are_atomic = is_atomic;
+        cell.reads = Accesses{};
+        cell.is_written = true;
     }
 }
 
 void RaceCheck::copy_begins(const Accessor& by, std::size_t offset, std::size_t bytes) {
-    access(by, offset, bytes, true);
+    access(by, offset, bytes, AccessKind::write);
     const std::size_t end = std::min(offset + bytes, cells_.size());
     for (std::size_t i = offset; i < end; ++i) {
         cells_[i].copier = static_cast<std::int16_t>(by.thread);
@@ -76,7 +84,8 @@ void RaceCheck::copy_ends(const Accessor& by, std::size_t offset, std::size_t by
     for (std::size_t i = offset; i < end; ++i) {
         Cell& cell = cells_[i];
         cell.copier = -1;
-        cell.write = {static_cast<std::int16_t>(by.thread), by.block_epoch, by.warp_epoch};
+        cell.writes = Accesses{};
+        cell.writes.add(by);
         cell.is_written = true;
     }
 }

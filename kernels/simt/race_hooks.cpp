@@ -6,6 +6,7 @@
 
 #include "kernels/simt/executor.h"
 
+using balmer::simt::AccessKind;
 using balmer::simt::shared_access;
 
 extern "C" {
@@ -17,64 +18,64 @@ void __tsan_vptr_update(void*, void*) {}
 void __tsan_vptr_read(void*) {}
 
 void __tsan_read1(void* address) {
-    shared_access(address, 1, false);
+    shared_access(address, 1, AccessKind::read);
 }
 void __tsan_read2(void* address) {
-    shared_access(address, 2, false);
+    shared_access(address, 2, AccessKind::read);
 }
 void __tsan_read4(void* address) {
-    shared_access(address, 4, false);
+    shared_access(address, 4, AccessKind::read);
 }
 void __tsan_read8(void* address) {
-    shared_access(address, 8, false);
+    shared_access(address, 8, AccessKind::read);
 }
 void __tsan_read16(void* address) {
-    shared_access(address, 16, false);
+    shared_access(address, 16, AccessKind::read);
 }
 void __tsan_write1(void* address) {
-    shared_access(address, 1, true);
+    shared_access(address, 1, AccessKind::write);
 }
 void __tsan_write2(void* address) {
-    shared_access(address, 2, true);
+    shared_access(address, 2, AccessKind::write);
 }
 void __tsan_write4(void* address) {
-    shared_access(address, 4, true);
+    shared_access(address, 4, AccessKind::write);
 }
 void __tsan_write8(void* address) {
-    shared_access(address, 8, true);
+    shared_access(address, 8, AccessKind::write);
 }
 void __tsan_write16(void* address) {
-    shared_access(address, 16, true);
+    shared_access(address, 16, AccessKind::write);
 }
 void __tsan_unaligned_read2(void* address) {
-    shared_access(address, 2, false);
+    shared_access(address, 2, AccessKind::read);
 }
 void __tsan_unaligned_read4(void* address) {
-    shared_access(address, 4, false);
+    shared_access(address, 4, AccessKind::read);
 }
 void __tsan_unaligned_read8(void* address) {
-    shared_access(address, 8, false);
+    shared_access(address, 8, AccessKind::read);
 }
 void __tsan_unaligned_read16(void* address) {
-    shared_access(address, 16, false);
+    shared_access(address, 16, AccessKind::read);
 }
 void __tsan_unaligned_write2(void* address) {
-    shared_access(address, 2, true);
+    shared_access(address, 2, AccessKind::write);
 }
 void __tsan_unaligned_write4(void* address) {
-    shared_access(address, 4, true);
+    shared_access(address, 4, AccessKind::write);
 }
 void __tsan_unaligned_write8(void* address) {
-    shared_access(address, 8, true);
+    shared_access(address, 8, AccessKind::write);
 }
 void __tsan_unaligned_write16(void* address) {
-    shared_access(address, 16, true);
+    shared_access(address, 16, AccessKind::write);
 }
 void __tsan_read_range(void* address, std::size_t bytes) {
-    shared_access(address, bytes, false);
+    shared_access(address, bytes, AccessKind::read);
 }
 void __tsan_write_range(void* address, std::size_t bytes) {
-    shared_access(address, bytes, true);
+    shared_access(address, bytes, AccessKind::write);
 }
 
 }  // extern "C"

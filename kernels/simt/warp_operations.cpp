@@ -84,7 +84,7 @@ void mma_bf16_m16n8k16(float (&d)[4], const std::uint32_t (&a)[4], const std::ui
 void load_matrices(std::uint32_t (&registers)[4], const void* row, bool is_transposed,
                    const Site& site) {
     if (reinterpret_cast<std::uintptr_t>(row) % 16 != 0) fail("ldmatrix: a row is misaligned");
-    shared_access(row, 16, false);
+    shared_access(row, 16, AccessKind::read);
     LoadLane lane{static_cast<const std::uint16_t*>(row), registers, is_transposed};
     warp_collective("ldmatrix", site, &lane, load);
 }
