@@ -50,6 +50,21 @@ cudnn::AttentionShape shape_of(const Workload& w, std::int64_t batch) {
     return {.batch = batch, .tokens = w.tokens, .heads = w.heads, .depth = w.depth()};
 }
 
+/// cuDNN's forward pass on these operands, into memory of its own; null where it has none.
+std::function<void()> peer_forward(const Workload& w, const AttentionOperands& own, Peers& peers,
+                                   std::int64_t batch, const View& out, const View& log_sum_exp) {
+    const cudnn::AttentionShape shape = shape_of(w, batch);
+    return peers.call(
+        fmt::format("attention_forward {} {}", w.model, batch),
+        [shape](const cudnn::Cudnn& library) { return library.attention_forward(shape); },
+        {{Id::query, own.forward.query.data},
+         {Id::key, own.forward.key.data},
+         {Id::value, own.forward.value.data},
+         {Id::out, out.data},
+         {Id::log_sum_exp, log_sum_exp.data},
+         {Id::scale, peers.scalar(static_cast<float>(own.forward.scale))}});
+}
+
 Calls forward_calls(const Workload& w, Operands& operands, Peers* peers, std::int64_t batch) {
     const AttentionOperands own(operands, w, batch);
     Calls calls{
@@ -60,16 +75,7 @@ Calls forward_calls(const Workload& w, Operands& operands, Peers* peers, std::in
     if (peers == nullptr) return calls;
     const View out = operands.output(own.out.shape);
     const View log_sum_exp = operands.output_statistics(own.log_sum_exp.shape);
-    const cudnn::AttentionShape shape = shape_of(w, batch);
-    auto run = peers->call(
-        fmt::format("attention_forward {} {}", w.model, batch),
-        [shape](const cudnn::Cudnn& library) { return library.attention_forward(shape); },
-        {{Id::query, own.forward.query.data},
-         {Id::key, own.forward.key.data},
-         {Id::value, own.forward.value.data},
-         {Id::out, out.data},
-         {Id::log_sum_exp, log_sum_exp.data},
-         {Id::scale, peers->scalar(static_cast<float>(own.forward.scale))}});
+    auto run = peer_forward(w, own, *peers, batch, out, log_sum_exp);
     if (run) calls.peer = {.run = run, .outputs = {{.name = "out", .view = out}}};
     return calls;
 }
@@ -97,6 +103,12 @@ Calls backward_calls(const Workload& w, Operands& operands, Peers* peers, std::i
                         .outputs = {{.name = "gradients", .view = gradient}}},
                 .peer = {}};
     if (peers == nullptr) return calls;
+    // Each backward pass starts from its own forward pass.
+    const View peer_out = operands.output(own.out.shape);
+    const View peer_log_sum_exp = operands.output_statistics(own.log_sum_exp.shape);
+    const auto forward = peer_forward(w, own, *peers, batch, peer_out, peer_log_sum_exp);
+    if (!forward) return calls;
+    forward();
     const View peer_gradient = operands.output(own.packed.shape);
     const cudnn::AttentionShape shape = shape_of(w, batch);
     auto run = peers->call(
@@ -105,9 +117,9 @@ Calls backward_calls(const Workload& w, Operands& operands, Peers* peers, std::i
         {{Id::query, own.forward.query.data},
          {Id::key, own.forward.key.data},
          {Id::value, own.forward.value.data},
-         {Id::out, own.out.data},
+         {Id::out, peer_out.data},
          {Id::out_gradient, out_gradient.data},
-         {Id::log_sum_exp, own.log_sum_exp.data},
+         {Id::log_sum_exp, peer_log_sum_exp.data},
          {Id::query_gradient, third(peer_gradient, 0).data},
          {Id::key_gradient, third(peer_gradient, 1).data},
          {Id::value_gradient, third(peer_gradient, 2).data},

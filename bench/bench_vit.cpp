@@ -18,6 +18,7 @@
 #include "bench/measure.h"
 #include "bench/operands.h"
 #include "bench/results.h"
+#include "kernels/core/buffer.h"
 #include "kernels/core/error.h"
 #include "kernels/core/random.h"
 #include "tensor/ops/losses.h"
@@ -49,7 +50,7 @@ vit::ModelConfig config_of(const Arguments& arguments) {
     vit::ModelConfig config;
     if (arguments.model == "tiny") {
         config = arguments.tiny;
-        config.heads = std::max(1, config.width / 64);
+        config.attention_heads = std::max(1, config.width / 64);
         config.mlp_width = 4 * config.width;
     } else {
         config = vit::preset(arguments.model);
@@ -58,7 +59,7 @@ vit::ModelConfig config_of(const Arguments& arguments) {
     head.target = "class";
     for (std::int64_t i = 0; i < arguments.classes; ++i)
         head.labels.push_back(fmt::format("{}", i));
-    config.heads_.push_back(std::move(head));
+    config.heads.push_back(std::move(head));
     return config;
 }
 

@@ -173,7 +173,9 @@ def balmer_attention(arguments, model: str, batch: int) -> dict:
         command = [str(arguments.binaries / "bench_kernels"), "--device", arguments.device, "--models", model,
                    "--batches", str(batch), "--no-peer", "--no-ceilings", "--json", str(path),
                    "--repetitions", str(arguments.repetitions), "--benchmark_filter=attention_.*"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            return {"missing": (done.stdout + done.stderr).strip().splitlines()[-1][:200]}
         rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
     return {row["case"].removeprefix("attention_"): row["time"]["median_s"] for row in rows}
 

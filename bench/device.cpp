@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <fstream>
 
 #include "kernels/core/error.h"
+#include "kernels/core/graph.h"
+#include "kernels/core/transfer.h"
 
 namespace balmer::bench {
 
@@ -24,65 +25,100 @@ std::string processor_name() {
     return "unknown processor";
 }
 
-class HostDevice : public BenchDevice {
-  public:
-    HostDevice(DeviceType type, int threads) {
-        context_.device = {type, 0};
-        context_.threads = threads;
+/// "580.82" from "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.82  ...".
+std::string driver_version() {
+    std::ifstream file("/proc/driver/nvidia/version");
+    for (std::string word; file >> word;) {
+        if (word.find_first_not_of("0123456789.") == std::string::npos &&
+            word.find('.') != std::string::npos) {
+            return word;
+        }
     }
+    return "unknown";
+}
 
-    const Context& context() const override { return context_; }
-
-    DeviceFacts facts() const override {
-        // A server's whole cache is shared by cores that are not ours: a part of it counts.
-        const long cache = std::min(sysconf(_SC_LEVEL3_CACHE_SIZE), 64L << 20);
-        return {
-            .name = processor_name() + ", " + std::to_string(thread_count(context_)) + " threads",
-            .driver = "",
-            .cuda = "",
-            .cache_bytes = static_cast<std::size_t>(std::max(cache, 1L << 20))};
+DeviceFacts facts_of(const Context& context) {
+    DeviceFacts facts;
+    if (context.device.type == DeviceType::cuda) {
+        facts.name = properties_of(context.device).name;
+        facts.driver = driver_version();
+        facts.cuda = BALMER_CUDA_VERSION;
+        facts.cache_bytes = std::size_t{128} << 20;  // no L2 so far is larger
+        return facts;
     }
+    facts.name = name_of(context.device) + ", " + processor_name() + ", " +
+                 std::to_string(thread_count(context)) + " threads";
+    // A server's whole cache is shared by cores that are not ours: a part of it counts.
+    const long cache = std::clamp(sysconf(_SC_LEVEL3_CACHE_SIZE), 1L << 20, 64L << 20);
+    facts.cache_bytes = static_cast<std::size_t>(cache);
+    return facts;
+}
 
-    double seconds_of(const std::function<void()>& work) override {
+}  // namespace
+
+BenchDevice::BenchDevice(DeviceType type, int threads)
+    : stream_(Device{type, 0}),
+      context_(stream_.context(threads)),
+      start_(context_.device, Event::Kind::timing),
+      stop_(context_.device, Event::Kind::timing),
+      facts_(facts_of(context_)) {}
+
+double BenchDevice::seconds_of(const std::function<void()>& work) {
+    if (is_host()) {
         const auto start = std::chrono::steady_clock::now();
         work();
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
+    start_.record(context_);
+    work();
+    stop_.record(context_);
+    stop_.synchronize();
+    return 1e-3 * stop_.milliseconds_since(start_);
+}
 
-    std::function<void()> captured(const std::function<void()>& work) override { return work; }
-    void synchronize() override {}
-
-    void copy_from_host(void* to, const void* from, std::size_t bytes) override {
-        std::memcpy(to, from, bytes);
+std::function<void()> BenchDevice::captured(const std::function<void()>& work,
+                                            bool& is_graph) const {
+    is_graph = false;
+    if (is_host()) return work;
+    synchronize();
+    try {
+        auto graph = std::make_shared<Graph>(context_, work);
+        is_graph = true;
+        return [graph, context = context_] { graph->replay(context); };
+    } catch (const DeviceError&) {
+        return work;  // it waits for the device: launched call by call
     }
-    void copy_to_host(void* to, const void* from, std::size_t bytes) override {
-        std::memcpy(to, from, bytes);
-    }
-    void copy_within(void* to, const void* from, std::size_t bytes) override {
-        std::memcpy(to, from, bytes);
-    }
-    void fill(void* to, int value, std::size_t bytes) override { std::memset(to, value, bytes); }
+}
 
-  private:
-    Context context_;
-};
+void BenchDevice::synchronize() const {
+    balmer::synchronize(context_);
+}
 
-}  // namespace
+void BenchDevice::copy_from_host(void* to, const void* from, std::size_t bytes) const {
+    copy_bytes(context_, to, context_.device, from, Device{}, bytes);
+}
+
+void BenchDevice::copy_to_host(void* to, const void* from, std::size_t bytes) const {
+    copy_bytes(context_, to, Device{}, from, context_.device, bytes);
+    synchronize();
+}
+
+void BenchDevice::copy_within(void* to, const void* from, std::size_t bytes) const {
+    copy_bytes(context_, to, context_.device, from, context_.device, bytes);
+}
+
+void BenchDevice::fill(void* to, unsigned char value, std::size_t bytes) const {
+    fill_bytes(context_, to, value, bytes);
+}
 
 std::unique_ptr<BenchDevice> open_device(const std::string& name, int threads) {
-    if (name == "cpu") return std::make_unique<HostDevice>(DeviceType::cpu, threads);
-    if (name == "simt") {
-        if (!is_built_for(DeviceType::simt)) {
-            throw DeviceError("--device simt: this build has no simt device");
-        }
-        return std::make_unique<HostDevice>(DeviceType::simt, threads);
+    for (const DeviceType type : {DeviceType::cpu, DeviceType::cuda, DeviceType::simt}) {
+        const std::string own = name_of(Device{type, 0});
+        if (name != own.substr(0, own.find(':'))) continue;
+        if (!is_built_for(type)) throw DeviceError("--device " + name + ": not in this build");
+        return std::make_unique<BenchDevice>(type, threads);
     }
-    if (name != "cuda") throw UsageError("--device " + name + ": cuda, cpu or simt");
-#ifdef BALMER_HAS_CUDA
-    return open_cuda_device();
-#else
-    throw DeviceError("--device cuda: this build has no CUDA");
-#endif
+    throw UsageError("--device " + name + ": cuda, cpu or simt");
 }
 
 }  // namespace balmer::bench

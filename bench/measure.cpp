@@ -49,9 +49,11 @@ Contestant::Contestant(BenchDevice& device, std::vector<std::function<void()>> c
         ++rounds;
     } while (total < warm_up);
     calls_in_all_ = calls_per_repetition(total / rounds / slots, slots, repetition);
-    repetition_ = device_.captured([round, times = calls_in_all_ / slots] {
-        for (int i = 0; i < times; ++i) round();
-    });
+    repetition_ = device_.captured(
+        [round, times = calls_in_all_ / slots] {
+            for (int i = 0; i < times; ++i) round();
+        },
+        is_graph_);
     device_.seconds_of(repetition_);
 }
 

@@ -18,7 +18,8 @@ struct Timing {
     double high = 0.0;  ///< third quartile
     double fastest = 0.0;
     int repetitions = 0;
-    int calls = 0;  ///< in one repetition
+    int calls = 0;          ///< in one repetition
+    bool is_graph = false;  ///< replayed as a captured graph
 
     /// (high - low) / median.
     double spread() const { return median > 0.0 ? (high - low) / median : 0.0; }
@@ -46,11 +47,13 @@ class Contestant {
     /// One repetition: the mean seconds of its calls.
     double repeat();
     int calls() const { return calls_in_all_; }
+    bool is_graph() const { return is_graph_; }
 
   private:
     BenchDevice& device_;
     std::function<void()> repetition_;
     int calls_in_all_ = 0;
+    bool is_graph_ = false;
 };
 
 }  // namespace balmer::bench

@@ -19,9 +19,13 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json json_of(const Timing& timing) {
-    return {{"median_s", timing.median},         {"low_quartile_s", timing.low},
-            {"high_quartile_s", timing.high},    {"fastest_s", timing.fastest},
-            {"repetitions", timing.repetitions}, {"calls_per_repetition", timing.calls}};
+    return {{"median_s", timing.median},
+            {"low_quartile_s", timing.low},
+            {"high_quartile_s", timing.high},
+            {"fastest_s", timing.fastest},
+            {"repetitions", timing.repetitions},
+            {"calls_per_repetition", timing.calls},
+            {"launched_by", timing.is_graph ? "graph" : "host"}};
 }
 
 Json json_of(const Row& row, const Ceilings& ceilings) {

@@ -149,9 +149,11 @@ Row PreparedCase::row() const {
     Row row = row_;
     row.own = summarise(own_seconds_);
     row.own.calls = own_->calls();
+    row.own.is_graph = own_->is_graph();
     if (peer_) {
         row.peer = summarise(peer_seconds_);
         row.peer->calls = peer_->calls();
+        row.peer->is_graph = peer_->is_graph();
     }
     return row;
 }

@@ -108,15 +108,18 @@ bool Cudnn::has_attention_backward() {
 Candidates build_attention_backward(const Target& target, const AttentionShape& shape) {
     fe::cudnn_dlhandle = target.library.handle();
     const std::shared_ptr<Graph> graph = make_graph(shape);
-    expect("graph", graph->validate());
-    if (target.handle != nullptr) {
-        expect("operation graph", graph->build_operation_graph(target.handle));
-    } else {
+    if (target.handle == nullptr) {
         auto properties = std::make_shared<fe::DeviceProperties>();
         expect("device properties",
                properties->deserialize(std::vector<std::uint8_t>(target.properties_json.begin(),
                                                                  target.properties_json.end())));
         graph->set_device_properties(properties);
+        graph->set_sm_version(90);
+    }
+    expect("graph", graph->validate());
+    if (target.handle != nullptr) {
+        expect("operation graph", graph->build_operation_graph(target.handle));
+    } else {
         expect("operation graph", graph->build_operation_graph());
     }
     Candidates candidates;
