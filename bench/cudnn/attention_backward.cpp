@@ -50,8 +50,10 @@ class FrontendPlan : public Plan {
     std::int64_t bytes_ = 0;
 };
 
-std::shared_ptr<Graph> make_graph(const AttentionShape& s) {
+/// The frontend asks the GPU for its generation unless it is told before operations are added.
+std::shared_ptr<Graph> make_graph(const AttentionShape& s, bool is_described) {
     auto graph = std::make_shared<Graph>();
+    if (is_described) graph->set_sm_version(90);
     graph->set_io_data_type(fe::DataType_t::BFLOAT16)
         .set_intermediate_data_type(fe::DataType_t::FLOAT)
         .set_compute_data_type(fe::DataType_t::FLOAT);
@@ -107,14 +109,13 @@ bool Cudnn::has_attention_backward() {
 
 Candidates build_attention_backward(const Target& target, const AttentionShape& shape) {
     fe::cudnn_dlhandle = target.library.handle();
-    const std::shared_ptr<Graph> graph = make_graph(shape);
+    const std::shared_ptr<Graph> graph = make_graph(shape, target.handle == nullptr);
     if (target.handle == nullptr) {
         auto properties = std::make_shared<fe::DeviceProperties>();
         expect("device properties",
                properties->deserialize(std::vector<std::uint8_t>(target.properties_json.begin(),
                                                                  target.properties_json.end())));
         graph->set_device_properties(properties);
-        graph->set_sm_version(90);
     }
     expect("graph", graph->validate());
     if (target.handle != nullptr) {
