@@ -152,7 +152,8 @@ class Inference {
     explicit Inference(const Arguments& arguments)
         : arguments_(arguments),
           precision_(program::precision_of(arguments.compute)),
-          model_(vit::load_model(arguments.model, program::context_of(arguments.compute))),
+          device_(arguments.compute),
+          model_(vit::load_model(arguments.model, device_.context())),
           input_(model_->config(), model_->context(), precision_),
           uncertainties_(run_uncertainties(arguments.model)),
           features_(model_->config().width) {
@@ -298,6 +299,7 @@ class Inference {
     const Arguments& arguments_;
     NoGrad no_grad_;
     DType precision_;
+    program::ComputeDevice device_;
     std::unique_ptr<vit::Model> model_;
     InputBuilder input_;
     Uncertainties uncertainties_;

@@ -324,7 +324,8 @@ void expect_pretrained_elsewhere(const Arguments& arguments) {
 int train(const CLI::App& app, Arguments& arguments) {
     const std::vector<std::string> targets = parse_targets(arguments.task);
     const TrainOptions options = training_options(arguments, targets.size());
-    const Context context = program::context_of(arguments.compute);
+    const program::ComputeDevice device(arguments.compute);
+    const Context& context = device.context();
     ModelSetup setup = arguments.model;
     setup.seed = options.seed;
     setup.image = image_settings(arguments);
@@ -338,7 +339,7 @@ int train(const CLI::App& app, Arguments& arguments) {
     }
     setup.heads = fit_heads(targets, training_rows, labels, options.labels);
 
-    if (arguments.compute.device == "auto") Console::say("device: cpu");
+    if (arguments.compute.device == "auto") Console::say("device: " + name_of(context.device));
     const std::unique_ptr<vit::Model> model = set_up_model(setup, context, Console::say);
     if (arguments.freeze_backbone) model->set_backbone_requires_grad(false);
     Console::say(fmt::format("model: {} parameters", model->parameter_count()));

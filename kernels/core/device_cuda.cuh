@@ -128,6 +128,9 @@ void before_launch(const char* name, const Context& context, const void* kernel,
 /// DeviceError naming the kernel and the launch if it was refused.
 void after_launch(const char* name, const Context& context, const LaunchShape& shape);
 
+/// DeviceError if there is no such device.
+LaunchLimits limits_of(const Context& context);
+
 /// Launches `kernel` on the context's stream; does nothing for an empty grid.
 template <class... Parameters>
 void launch(const char* name, const Context& context, void (*kernel)(Parameters...),

@@ -13,6 +13,12 @@ inline constexpr int lanes_per_warp = 32;
 inline constexpr float log2_e = 1.4426950408889634F;
 inline constexpr float ln_2 = 0.6931471805599453F;
 
+/// `width` elements that are read or written in one access.
+template <class T, int width>
+struct alignas(width * sizeof(T)) Group {
+    T values[width];
+};
+
 /// The sum over the warp, in every lane, in a fixed order.
 template <class T>
 __device__ __forceinline__ T warp_sum(T value) {

@@ -44,6 +44,13 @@ void allow_shared_bytes(const char* name, const void* kernel, const LaunchShape&
 
 }  // namespace
 
+LaunchLimits limits_of(const Context& context) {
+    const int index = context.device.index;
+    return {attribute_of(cudaDevAttrMultiProcessorCount, "cudaDeviceGetAttribute", index),
+            static_cast<std::size_t>(attribute_of(cudaDevAttrMaxSharedMemoryPerBlockOptin,
+                                                  "cudaDeviceGetAttribute", index))};
+}
+
 void before_launch(const char* name, const Context& context, const void* kernel,
                    const LaunchShape& shape) {
     if (context.stream == nullptr) {

@@ -19,6 +19,12 @@ struct LaunchShape {
     std::size_t shared_bytes = 0;
 };
 
+/// What a launch has to fit.
+struct LaunchLimits {
+    int multiprocessors = 1;
+    std::size_t shared_bytes = 0;  ///< of a block
+};
+
 /// The room that one array takes in shared memory.
 constexpr std::size_t shared_bytes_of(std::size_t bytes) {
     return (bytes + 127) / 128 * 128;

@@ -11,6 +11,18 @@
 
 namespace balmer {
 
+/// `count` rows of `bytes`, whose starts are a pitch apart. `has_host_side`: one side is the memory
+/// of cpu or simt.
+struct CopiedRows {
+    void* destination = nullptr;
+    std::size_t destination_pitch = 0;
+    const void* source = nullptr;
+    std::size_t source_pitch = 0;
+    std::size_t bytes = 0;
+    std::size_t count = 1;
+    bool has_host_side = true;
+};
+
 /// Streams, events and captured graphs are the device's own handles. `index` is a device's number
 /// among those of its type. Everything throws DeviceError where the device refuses, unless said
 /// otherwise.
@@ -52,10 +64,7 @@ class Runtime {
     virtual bool is_done(int index, void* event) = 0;
     virtual double milliseconds_between(int index, void* start, void* end) = 0;
 
-    /// `rows` rows of `row_bytes`, whose starts are a pitch apart; the sides may be host memory.
-    virtual void copy(const Context& context, void* destination, std::size_t destination_pitch,
-                      const void* source, std::size_t source_pitch, std::size_t row_bytes,
-                      std::size_t rows) = 0;
+    virtual void copy(const Context& context, const CopiedRows& rows) = 0;
     virtual void fill(const Context& context, void* destination, unsigned char value,
                       std::size_t bytes) = 0;
 

@@ -1,5 +1,6 @@
 // The runtime of CUDA: the driver's memory, streams, events, copies and graphs.
 
+#include <algorithm>
 #include <memory>
 
 #include "kernels/core/cuda_call.cuh"
@@ -69,7 +70,8 @@ class CudaRuntime : public Runtime {
 
     void* take_pinned(std::size_t bytes) override {
         void* memory = nullptr;
-        const auto status = cudaHostAlloc(&memory, bytes, cudaHostAllocPortable);
+        const auto status =
+            cudaHostAlloc(&memory, std::max<std::size_t>(bytes, 1), cudaHostAllocPortable);
         return block_or_null(status, "cudaHostAlloc", 0) ? memory : nullptr;
     }
     void give_pinned_back(void* memory) noexcept override { cudaFreeHost(memory); }
@@ -141,20 +143,22 @@ class CudaRuntime : public Runtime {
         return milliseconds;
     }
 
-    void copy(const Context& context, void* destination, std::size_t destination_pitch,
-              const void* source, std::size_t source_pitch, std::size_t row_bytes,
-              std::size_t rows) override {
+    void copy(const Context& context, const CopiedRows& rows) override {
         const cudaStream_t stream = stream_on(context);
         const int index = context.device.index;
-        if (rows == 1) {
-            check_cuda(cudaMemcpyAsync(destination, source, row_bytes, cudaMemcpyDefault, stream),
+        if (rows.count == 1) {
+            check_cuda(cudaMemcpyAsync(rows.destination, rows.source, rows.bytes, cudaMemcpyDefault,
+                                       stream),
                        "cudaMemcpyAsync", index);
         } else {
-            check_cuda(cudaMemcpy2DAsync(destination, destination_pitch, source, source_pitch,
-                                         row_bytes, rows, cudaMemcpyDefault, stream),
+            check_cuda(cudaMemcpy2DAsync(rows.destination, rows.destination_pitch, rows.source,
+                                         rows.source_pitch, rows.bytes, rows.count,
+                                         cudaMemcpyDefault, stream),
                        "cudaMemcpy2DAsync", index);
         }
-        if (is_pageable(destination) || is_pageable(source)) synchronize(context);
+        const bool is_blocking =
+            rows.has_host_side && (is_pageable(rows.destination) || is_pageable(rows.source));
+        if (is_blocking) synchronize(context);
     }
     void fill(const Context& context, void* destination, unsigned char value,
               std::size_t bytes) override {
@@ -191,9 +195,10 @@ class CudaRuntime : public Runtime {
     }
 
   private:
-    /// False where memory ran out; other failures are exceptions.
+    /// False where there is no such amount of memory, or of addresses (an invalid value); other
+    /// failures are exceptions.
     static bool block_or_null(cudaError_t status, const char* what, int index) {
-        if (status == cudaErrorMemoryAllocation) {
+        if (status == cudaErrorMemoryAllocation || status == cudaErrorInvalidValue) {
             cudaGetLastError();
             return false;
         }

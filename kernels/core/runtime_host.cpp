@@ -81,11 +81,11 @@ class HostRuntime : public Runtime {
         return std::chrono::duration<double, std::milli>(time).count();
     }
 
-    void copy(const Context&, void* destination, std::size_t destination_pitch, const void* source,
-              std::size_t source_pitch, std::size_t row_bytes, std::size_t rows) override {
-        for (std::size_t row = 0; row < rows; ++row) {
-            std::memmove(static_cast<char*>(destination) + row * destination_pitch,
-                         static_cast<const char*>(source) + row * source_pitch, row_bytes);
+    void copy(const Context&, const CopiedRows& rows) override {
+        for (std::size_t row = 0; row < rows.count; ++row) {
+            std::memmove(static_cast<char*>(rows.destination) + row * rows.destination_pitch,
+                         static_cast<const char*>(rows.source) + row * rows.source_pitch,
+                         rows.bytes);
         }
     }
     void fill(const Context&, void* destination, unsigned char value, std::size_t bytes) override {

@@ -18,6 +18,10 @@ Runtime& copier(const Context& context, Device destination, Device source) {
     return runtime_of(context.device);
 }
 
+bool has_host_side(Device destination, Device source) {
+    return destination.type != DeviceType::cuda || source.type != DeviceType::cuda;
+}
+
 /// A view as rows of contiguous bytes, evenly apart.
 struct Rows {
     std::size_t bytes = 0;
@@ -49,7 +53,14 @@ Rows rows_of(const View& view) {
 void copy_bytes(const Context& context, void* destination, Device destination_device,
                 const void* source, Device source_device, std::size_t bytes) {
     Runtime& runtime = copier(context, destination_device, source_device);
-    if (bytes > 0) runtime.copy(context, destination, bytes, source, bytes, bytes, 1);
+    if (bytes == 0) return;
+    runtime.copy(context, {.destination = destination,
+                           .destination_pitch = bytes,
+                           .source = source,
+                           .source_pitch = bytes,
+                           .bytes = bytes,
+                           .count = 1,
+                           .has_host_side = has_host_side(destination_device, source_device)});
 }
 
 void copy_view(const Context& context, const View& destination, const View& source) {
@@ -68,7 +79,13 @@ void copy_view(const Context& context, const View& destination, const View& sour
     const Rows to = rows_of(destination);
     const Rows from = rows_of(source);
     copier(context, destination.device, source.device)
-        .copy(context, destination.data, to.pitch, source.data, from.pitch, from.bytes, from.count);
+        .copy(context, {.destination = destination.data,
+                        .destination_pitch = to.pitch,
+                        .source = source.data,
+                        .source_pitch = from.pitch,
+                        .bytes = from.bytes,
+                        .count = from.count,
+                        .has_host_side = has_host_side(destination.device, source.device)});
 }
 
 void fill_bytes(const Context& context, void* destination, unsigned char value, std::size_t bytes) {

@@ -5,25 +5,12 @@
 #include "kernels/core/choice.h"
 #include "kernels/core/device_code.cuh"
 #include "kernels/gelu/gelu_cuda.h"
+#include "kernels/gelu/gelu_device.cuh"
 
 namespace balmer::kernels {
 namespace {
 
 constexpr int threads = 256;
-
-__device__ __forceinline__ float density(float p) {
-    return 0.39894228040143268F * expf(-0.5F * p * p);
-}
-
-/// Phi(p) = erfc(-p / sqrt 2) / 2. Rounding the argument alone would cost p^2 ulp in the tail, so
-/// what it lost comes back to first order.
-__device__ __forceinline__ float distribution(float p) {
-    constexpr float scale = 0.70710677F;
-    constexpr float scale_rest = 1.2101617e-8F;
-    const float q = scale * p;
-    const float lost = fused_multiply_add(scale, p, -q) + scale_rest * p;
-    return 0.5F * erfcf(-q) + 1.4142135F * lost * density(p);
-}
 
 /// `dy` null: y = gelu(x + bias); else y = dy * gelu'(x + bias). `width` elements at a time, which
 /// divides `columns` where there is a bias.
@@ -47,8 +34,7 @@ __global__ void __launch_bounds__(threads)
             float p = to_float(in.values[k]);
             if (bias != nullptr) p += bias[column + k];
             const float value =
-                dy == nullptr ? p * distribution(p)
-                              : to_float(gradient.values[k]) * (distribution(p) + p * density(p));
+                dy == nullptr ? gelu_of(p) : to_float(gradient.values[k]) * gelu_derivative_of(p);
             out.values[k] = from_float<T>(value);
         }
         reinterpret_cast<Group*>(y)[i] = out;

@@ -207,6 +207,11 @@ inline float high_bf16(std::uint32_t pair) {
 using std::max;
 using std::min;
 
+/// So few multiprocessors that grids of blocks which go on from one piece of work to the next do.
+inline LaunchLimits limits_of(const Context&) {
+    return {2, simt::most_shared_bytes};
+}
+
 /// Runs `kernel` with these arguments on the grid; does nothing for an empty grid. Throws
 /// DeviceError as simt::execute.
 template <class... Parameters>

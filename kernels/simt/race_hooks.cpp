@@ -3,6 +3,7 @@
 // alone.
 
 #include <cstddef>
+#include <cstdint>
 
 #include "kernels/simt/executor.h"
 
@@ -76,6 +77,11 @@ void __tsan_read_range(void* address, std::size_t bytes) {
 }
 void __tsan_write_range(void* address, std::size_t bytes) {
     shared_access(address, bytes, AccessKind::write);
+}
+
+/// Static objects in functions ask whether they are made.
+std::uint8_t __tsan_atomic8_load(const volatile std::uint8_t* address, int) {
+    return __atomic_load_n(address, __ATOMIC_ACQUIRE);
 }
 
 }  // extern "C"

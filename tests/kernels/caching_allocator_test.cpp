@@ -62,8 +62,7 @@ class FakeRuntime : public Runtime {
     void synchronize_event(int, void*) override {}
     bool is_done(int, void* event) override { return passed.contains(*static_cast<void**>(event)); }
     double milliseconds_between(int, void*, void*) override { return 0.0; }
-    void copy(const Context&, void*, std::size_t, const void*, std::size_t, std::size_t,
-              std::size_t) override {}
+    void copy(const Context&, const CopiedRows&) override {}
     void fill(const Context&, void*, unsigned char, std::size_t) override {}
     void begin_capture(const Context&) override {}
     void* end_capture(const Context&, std::string&) noexcept override { return nullptr; }

@@ -38,10 +38,12 @@ inline double ulp_of(DType dtype) {
 /// How an operand lies in memory.
 enum class Layout : std::uint8_t {
     contiguous,
-    padded,      ///< unused elements after every row and every matrix
-    transposed,  ///< the last two dimensions change places
-    reversed,    ///< all dimensions in the opposite order
-    spread       ///< every other element
+    aligned,         ///< contiguous, from an address divisible by 16
+    aligned_padded,  ///< the same, with 16 unused elements after every row
+    padded,          ///< unused elements after every row and every matrix
+    transposed,      ///< the last two dimensions change places
+    reversed,        ///< all dimensions in the opposite order
+    spread           ///< every other element
 };
 
 inline Strides strides_of(const Shape& shape, Layout layout) {
@@ -52,6 +54,10 @@ inline Strides strides_of(const Shape& shape, Layout layout) {
         for (int i = rank - 1; i >= 0; --i) {
             strides[i] = step;
             step = step * shape[i] + 3;
+        }
+    } else if (layout == Layout::aligned_padded) {
+        for (int i = rank - 2; i >= 0; --i) {
+            strides[i] = strides[i + 1] * shape[i + 1] + (i == rank - 2 ? 16 : 0);
         }
     } else if (layout == Layout::transposed && rank >= 2) {
         strides[-2] = 1;
@@ -107,7 +113,10 @@ class Operand {
         : shape_(shape),
           strides_(strides_of(shape, layout)),
           dtype_(dtype),
-          start_(guard + (alignment == Alignment::element ? size_of(dtype) : 0)) {
+          start_(guard) {
+        const bool is_aligned = alignment == Alignment::vector || layout == Layout::aligned ||
+                                layout == Layout::aligned_padded;
+        if (!is_aligned) start_ += size_of(dtype);
         std::int64_t last = 0;
         for (int i = 0; i < shape.rank(); ++i) last += (shape[i] - 1) * strides_[i];
         span_ = shape.numel() == 0 ? 0 : last + 1;

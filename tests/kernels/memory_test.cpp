@@ -8,6 +8,7 @@
 
 #include "kernels/core/buffer.h"
 #include "kernels/core/graph.h"
+#include "kernels/core/parallel.h"
 #include "kernels/core/profile.h"
 #include "kernels/core/transfer.h"
 #include "tests/kernels/kernel_testing.h"
@@ -82,6 +83,18 @@ TEST(Buffer, ALimitIsMetByGivingUpCachedBlocksThenRefused) {
         EXPECT_THROW(Buffer(context, 600000), OutOfMemoryError);
         limit_memory(device, 0);
         EXPECT_NO_THROW(Buffer(context, 600000));
+    }
+}
+
+TEST(Buffer, ThreadsTakeAndGiveBackTogether) {
+    for (const Context& context : contexts()) {
+        const std::size_t active = memory_statistics(context.device).active;
+        parallel_for(kernels::testing::with_threads(4), 400, 1, [&](std::int64_t i) {
+            const Buffer outer(context, 100 + i % 7 * 1000);
+            const Buffer inner(context, 100 + i % 5 * 1000);
+            EXPECT_NE(outer.data(), inner.data());
+        });
+        EXPECT_EQ(memory_statistics(context.device).active, active);
     }
 }
 
