@@ -48,6 +48,7 @@ DeviceFacts facts_of(const Context& context) {
     }
     facts.name = name_of(context.device) + ", " + processor_name() + ", " +
                  std::to_string(thread_count(context)) + " threads";
+    if (context.device.type == DeviceType::simt) return facts;  // nobody times it
     // A server's whole cache is shared by cores that are not ours: a part of it counts.
     const long cache = std::clamp(sysconf(_SC_LEVEL3_CACHE_SIZE), 1L << 20, 64L << 20);
     facts.cache_bytes = static_cast<std::size_t>(cache);

@@ -118,14 +118,12 @@ Calls mse_calls(Operands& operands, std::int64_t count) {
 
 Calls norm_calls(Operands& operands, std::int64_t elements) {
     const View gradients = operands.normal_statistics({elements}, 1e-3);
-    auto norm = std::make_shared<double>(0.0);
+    const View norm = operands.output_of({1}, DType::f64);
     return {.own = {.run =
                         [gradients, norm, context = operands.context()] {
-                            *norm = kernels::global_norm(context, std::span(&gradients, 1));
+                            kernels::global_norm(context, std::span(&gradients, 1), norm);
                         },
-                    .outputs = {{.name = "norm",
-                                 .view = View(norm.get(), DType::f64, {1}),
-                                 .leads_with_batch = false}}},
+                    .outputs = {{.name = "norm", .view = norm, .leads_with_batch = false}}},
             .peer = {}};
 }
 
