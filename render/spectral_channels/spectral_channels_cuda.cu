@@ -6,9 +6,10 @@
 // of the floats a round, with counters in shared memory, so that no order matters.
 //
 // Expected cost: about 25 passes over f64 rows of 4691 pixels (38 KB each), 1 MB a spectrum, out of
-// the L2 cache, where the scratch rows of 132 blocks (340 KB each, 45 MB) lie: by arithmetic some
-// 0.3 us a spectrum at 4 TB/s, a thousandth of a training step of ViT-B/16 on its image. Nine such
-// rows do not fit in shared memory. 210 registers a thread, one block a multiprocessor.
+// the L2 cache, where the scratch rows of an H200's 132 blocks (340 KB each, 45 MB) lie: by
+// arithmetic some 0.3 us a spectrum at 4 TB/s, a thousandth of a training step of ViT-B/16 on its
+// image. Nine such rows do not fit in shared memory. 210 registers a thread, one block a
+// multiprocessor.
 
 #include "render/spectral_channels/spectral_channels_cuda.h"
 
@@ -23,7 +24,6 @@ namespace {
 using namespace spectral;
 
 constexpr int threads = 256;
-constexpr std::int64_t most_blocks = 132;  // the multiprocessors of an H200
 constexpr int most_sums = 5;
 constexpr int digits = 256;  // of a round of the selection
 constexpr int level_starts = 2 * 255;
@@ -160,7 +160,7 @@ __device__ double quantile(double q, std::int64_t n, const Shared& shared,
     return static_cast<double>(std::bit_cast<float>(found));
 }
 
-/// The work of one block on one spectrum.
+/// The work of one block on one spectrum. Every step ends with a barrier.
 struct Channels {
     DeviceRow row;
     std::int64_t n;
@@ -362,7 +362,8 @@ template <DeviceType device>
 Buffer spectral_channels_device(const Context& context, const ImageRequest& request) {
     const DeviceBatch batch = device_batch(request);
     const std::int64_t count = request.batch.flux.shape[0];
-    const std::int64_t blocks = std::min(count, most_blocks);
+    const std::int64_t multiprocessors = limits_of(context).multiprocessors;
+    const std::int64_t blocks = std::min(count, multiprocessors);
     Buffer pixels(context, static_cast<std::size_t>(count * batch.width) * sizeof(PackedPixel));
     const Buffer scratch(
         context,

@@ -165,6 +165,18 @@ TEST(DeviceImage, EveryKindOfBadSpectrumHasTheBytesOfTheCpu) {
     }
 }
 
+/// More than the blocks that draw the channels, each of which then takes several.
+TEST(DeviceImage, OfManySpectraHaveTheBytesOfTheCpu) {
+    Survey survey(40, std::vector<std::int64_t>(20, 40));
+    // What a block draws last reads far pixels, which the block's next spectrum must not replace.
+    for (std::size_t i = 0; i < survey.mask.size(); ++i) {
+        survey.mask[i] = i / 40 % 5 == 0 && i % 40 < 36 ? 1 : 0;
+    }
+    ImageOptions options = small(8, 1, 4);
+    options.type = "map2d-robust";
+    expect_same_bytes<std::uint8_t>(survey.batch, options);
+}
+
 TEST(DeviceImage, LengthsThatCannotBeAreCut) {
     Survey survey(60, {60, 60});
     ImageOptions options = small(16, 2, 8);
