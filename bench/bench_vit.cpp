@@ -186,6 +186,7 @@ void write_result(const Arguments& arguments, const RunFacts& facts, const Loop&
         {"high_quartile_s", timing.high},
         {"fastest_s", timing.fastest},
         {"repetitions", timing.repetitions},
+        {"launched_by", timing.is_graph ? "graph" : "host"},
         {"items_per_s", static_cast<double>(arguments.batch) / timing.median},
         {"first_check", first_check},
         {"last_check", last_check},
@@ -207,10 +208,17 @@ int run(const Arguments& arguments) {
     const double first_check = loop.check(*device);
     for (int i = 0; i < arguments.warm_up_steps; ++i) step();
     device->synchronize();
+    // A training step waits for its gradient's norm and cannot be captured.
+    bool is_graph = false;
+    const std::function<void()> repetition =
+        trains ? std::function<void()>(step) : device->captured(step, is_graph);
     std::vector<double> seconds;
-    for (int i = 0; i < arguments.repetitions; ++i) seconds.push_back(device->seconds_of(step));
+    for (int i = 0; i < arguments.repetitions; ++i) {
+        seconds.push_back(device->seconds_of(repetition));
+    }
     const double last_check = loop.check(*device);
-    const Timing timing = summarise(std::move(seconds));
+    Timing timing = summarise(std::move(seconds));
+    timing.is_graph = is_graph;
     fmt::print(
         "{} {} {} batch {} {}: {:.3f} ms ({:.1f}%), {:.1f} a second; check {:.4f} -> {:.4f}\n",
         device->facts().name, arguments.model, arguments.mode, arguments.batch, arguments.precision,

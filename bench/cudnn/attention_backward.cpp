@@ -125,11 +125,20 @@ Candidates build_attention_backward(const Target& target, const AttentionShape& 
     }
     Candidates candidates;
     expect("plans", graph->create_execution_plans({fe::HeurMode_t::A}));
+    if (target.handle == nullptr) {
+        for (std::int64_t index = 0; index < graph->get_execution_plan_count(); ++index) {
+            const std::string refusal = graph->build_plan_at_index(index).get_message();
+            if (refusal.find("EXECUTION_FAILED_CUDA_DRIVER") != std::string::npos) {
+                ++candidates.compiled_only;
+            } else {
+                candidates.refusals.push_back(refusal);
+            }
+        }
+        return candidates;
+    }
     fe::error_t built = graph->build_plans();
     if (built.is_good()) {
         candidates.plans.push_back(std::make_unique<FrontendPlan>(target.handle, graph));
-    } else if (target.handle == nullptr && graph->get_execution_plan_count() > 0) {
-        candidates.compiled_only = static_cast<int>(graph->get_execution_plan_count());
     } else {
         candidates.refusals.push_back(built.get_message());
     }
