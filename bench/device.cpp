@@ -62,7 +62,9 @@ BenchDevice::BenchDevice(DeviceType type, int threads)
       context_(stream_.context(threads)),
       start_(context_.device, Event::Kind::timing),
       stop_(context_.device, Event::Kind::timing),
-      facts_(facts_of(context_)) {}
+      facts_(facts_of(context_)) {
+    context_.deterministic = false;  // as the programs, unless they are asked for it
+}
 
 double BenchDevice::seconds_of(const std::function<void()>& work) {
     if (is_host()) {
