@@ -13,9 +13,9 @@ inline constexpr int lanes_per_warp = 32;
 inline constexpr float log2_e = 1.4426950408889634F;
 inline constexpr float ln_2 = 0.6931471805599453F;
 
-/// `width` elements that are read or written in one access.
+/// `width` neighbouring elements, read or written in accesses of up to 16 bytes.
 template <class T, int width>
-struct alignas(width * sizeof(T)) Group {
+struct alignas(width * sizeof(T) < 16 ? width * sizeof(T) : 16) Group {
     T values[width];
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// Pieces that the kernels over rows of matrices share: 16-byte groups of elements, sums over the
-// threads that hold one row, and the second stage of sums over rows. Included by `*_cuda.cu` files.
+// Pieces that the kernels over rows of matrices share: moves of 16 bytes, sums over the threads
+// that hold one row, and the second stage of sums over rows. Included by `*_cuda.cu` files.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,12 +15,6 @@ inline namespace cuda_build {
 #else
 inline namespace simt_build {
 #endif
-
-/// `width` neighbouring elements, moved by accesses of up to 16 bytes.
-template <class T, int width>
-struct alignas(width * sizeof(T) < 16 ? width * sizeof(T) : 16) Group {
-    T values[width];
-};
 
 template <int width, class T>
 __device__ __forceinline__ Group<T, width> load_group(const T* source) {

@@ -79,12 +79,15 @@ template <class T>
 constexpr int tile_stride = tile_size<T> + (sizeof(T) < 4 ? 4 / sizeof(T) : 1);
 
 template <class From, class To>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 4)
     transpose_kernel(To* out, const From* x, Transposition shape) {
     constexpr int tile = tile_size<To>;
     constexpr int stride = tile_stride<To>;
     SharedMemory memory;
     To* values = memory.array<To>(tile * stride);  // [row][column]
+    constexpr int step = threads / tile;
+    const int along = static_cast<int>(threadIdx.x) % tile;
+    const int across = static_cast<int>(threadIdx.x) / tile;
     for (std::int64_t task = blockIdx.x; task < shape.tiles; task += gridDim.x) {
         std::int64_t rest = task / shape.column_bands;
         const std::int64_t column = (task - rest * shape.column_bands) * tile;
@@ -98,24 +101,19 @@ __global__ void __launch_bounds__(threads)
             target += at * shape.strides[0][i];
             source += at * shape.strides[1][i];
         }
-        BALMER_UNROLL
-        for (int i = 0; i < tile * tile / threads; ++i) {
-            const int element = i * threads + static_cast<int>(threadIdx.x);
-            const int r = element % tile;
-            const int c = element / tile;
-            if (row + r < shape.rows && column + c < shape.columns) {
-                values[r * stride + c] =
-                    converted<To>(source[row + r + (column + c) * shape.x_step]);
+        const bool is_row = row + along < shape.rows;
+        source += row + along + column * shape.x_step;
+        for (int i = across; i < tile; i += step) {
+            if (is_row && column + i < shape.columns) {
+                values[along * stride + i] = converted<To>(source[i * shape.x_step]);
             }
         }
         __syncthreads();
-        BALMER_UNROLL
-        for (int i = 0; i < tile * tile / threads; ++i) {
-            const int element = i * threads + static_cast<int>(threadIdx.x);
-            const int r = element / tile;
-            const int c = element % tile;
-            if (row + r < shape.rows && column + c < shape.columns) {
-                target[(row + r) * shape.out_step + column + c] = values[r * stride + c];
+        const bool is_column = column + along < shape.columns;
+        target += column + along + row * shape.out_step;
+        for (int i = across; i < tile; i += step) {
+            if (is_column && row + i < shape.rows) {
+                target[i * shape.out_step] = values[i * stride + along];
             }
         }
         __syncthreads();
@@ -197,7 +195,7 @@ void dispatch_size(DType dtype, const Body& body) {
 
 template <DeviceType device>
 std::string accepts_copy_device(const Context& context, const Copy&) {
-    return accepts_on(device, context, DType::f32);
+    return accepts_on(device, context, DType::f32);  // and every other dtype
 }
 template <DeviceType device>
 void copy_device(const Context& context, const Copy& arguments) {
@@ -218,7 +216,7 @@ void copy_device(const Context& context, const Copy& arguments) {
 
 template <DeviceType device>
 std::string accepts_fill_device(const Context& context, const Fill&) {
-    return accepts_on(device, context, DType::f32);
+    return accepts_on(device, context, DType::f32);  // and every other dtype
 }
 template <DeviceType device>
 void fill_device(const Context& context, const Fill& arguments) {

@@ -213,7 +213,7 @@ void dispatch_operation(UnaryOperation operation, const Body& body) {
 
 template <DeviceType device>
 std::string accepts_binary_device(const Context& context, const Binary&) {
-    return accepts_on(device, context, DType::f32);
+    return accepts_on(device, context, DType::f32);  // and every other dtype
 }
 template <DeviceType device>
 void binary_device(const Context& context, const Binary& arguments) {
@@ -237,7 +237,7 @@ void binary_device(const Context& context, const Binary& arguments) {
 
 template <DeviceType device>
 std::string accepts_affine_device(const Context& context, const Affine&) {
-    return accepts_on(device, context, DType::f32);
+    return accepts_on(device, context, DType::f32);  // and every other dtype
 }
 template <DeviceType device>
 void affine_device(const Context& context, const Affine& arguments) {

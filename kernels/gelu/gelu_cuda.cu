@@ -18,17 +18,14 @@ template <class T, int width>
 __global__ void __launch_bounds__(threads)
     gelu_kernel(T* y, const T* x, const T* dy, const float* bias, std::int64_t groups,
                 std::int64_t columns) {
-    struct alignas(width * sizeof(T)) Group {
-        T values[width];
-    };
     const std::int64_t stride = std::int64_t{gridDim.x} * threads;
     for (std::int64_t i = std::int64_t{blockIdx.x} * threads + threadIdx.x; i < groups;
          i += stride) {
-        const Group in = reinterpret_cast<const Group*>(x)[i];
-        Group gradient = in;
-        if (dy != nullptr) gradient = reinterpret_cast<const Group*>(dy)[i];
+        const Group<T, width> in = reinterpret_cast<const Group<T, width>*>(x)[i];
+        Group<T, width> gradient = in;
+        if (dy != nullptr) gradient = reinterpret_cast<const Group<T, width>*>(dy)[i];
         const std::int64_t column = bias != nullptr ? i * width % columns : 0;
-        Group out;
+        Group<T, width> out;
         BALMER_UNROLL
         for (int k = 0; k < width; ++k) {
             float p = to_float(in.values[k]);
@@ -37,7 +34,7 @@ __global__ void __launch_bounds__(threads)
                 dy == nullptr ? gelu_of(p) : to_float(gradient.values[k]) * gelu_derivative_of(p);
             out.values[k] = from_float<T>(value);
         }
-        reinterpret_cast<Group*>(y)[i] = out;
+        reinterpret_cast<Group<T, width>*>(y)[i] = out;
     }
 }
 

@@ -16,11 +16,6 @@ namespace {
 constexpr int threads = 256;
 constexpr std::int64_t most_rows_of_blocks = 32768;
 
-template <class T, int width>
-struct alignas(width * sizeof(T)) Group {
-    T values[width];
-};
-
 /// `leading` and `stride` count elements, `groups` groups of `width` elements in a row.
 template <class In, class Out, int width>
 __global__ void __launch_bounds__(threads)

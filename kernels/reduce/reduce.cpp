@@ -1,10 +1,9 @@
 #include "kernels/reduce/reduce.h"
 
-#include <cstring>
-
 #include "kernels/core/buffer.h"
 #include "kernels/core/check.h"
 #include "kernels/core/choice.h"
+#include "kernels/core/transfer.h"
 #include "kernels/reduce/reduce_cpu.h"
 #include "kernels/reduce/reduce_cuda.h"
 
@@ -25,11 +24,8 @@ template <class T, class Run>
 T value_of(const Context& context, const Run& run) {
     const Buffer element(context, sizeof(T));
     run(View(element.data(), dtype_of_v<T>, {1}, context.device));
-    if (context.device.type == DeviceType::cuda) {
-        throw DeviceError("no copy from " + name_of(context.device) + " in this build");
-    }
     T value;
-    std::memcpy(&value, element.data(), sizeof(T));
+    copy_bytes(context, &value, {DeviceType::cpu}, element.data(), context.device, sizeof(T));
     return value;
 }
 

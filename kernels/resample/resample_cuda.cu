@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(threads)
 template <DeviceType device>
 std::string accepts_resample_device(const Context& context, const ResampleBatch& arguments) {
     if (arguments.offsets.shape[0] - 1 > std::int64_t{1} << 26) return "takes at most 2^26 spectra";
-    return accepts_on(device, context, DType::f32);
+    return accepts_on(device, context, arguments.flux.dtype);
 }
 
 template <DeviceType device>
