@@ -13,7 +13,7 @@
 // Padding to 208 tokens costs 6 % more products, where tiles of 64 would cost 30 %. Queries go to
 // registers past shared memory, so that a block needs 53 KB of it and, with 4 warps of at most 168
 // registers, three blocks share a multiprocessor: while one waits for memory, others compute. V
-// arrives behind the products of Q and K. No output is written twice, lanes exchange pairs to write
+// arrives behind the products of Q and K. Lanes exchange pairs of the output, so that it leaves in
 // whole segments.
 
 #include "kernels/attention/attention_cuda.h"
