@@ -28,8 +28,10 @@ class Peers {
     std::function<void()> call(const std::string& key, const Build& build,
                                std::vector<cudnn::Binding> bindings);
 
-    /// Why the last call() gave nothing; "" where it gave something.
+    /// Why the last call() gave nothing; "" where it gave something, and before the first one of a
+    /// new case.
     const std::string& missing() const { return missing_; }
+    void begin_case() { missing_.clear(); }
 
     /// A host scalar that lives as long as this object.
     void* scalar(float value);

@@ -60,6 +60,7 @@ PreparedCase::PreparedCase(BenchDevice& device, Peers* peers, const BenchCase& b
                                                        options_.seed + operands_.size()));
         calls_.push_back(case_.make(*operands_.back(), peers, case_.batch));
     };
+    if (peers != nullptr) peers->begin_case();
     add_slot();
     verify(peers);
     const int slots = rotations(operands_.front()->bytes(), device_.facts().cache_bytes);
