@@ -104,10 +104,15 @@ void run(const Context& context, const AttentionForward& arguments) {
 /// memory goes to more blocks.
 template <int depth>
 void run_for_keys(const Context& context, const AttentionForward& arguments) {
+    constexpr bool is_wide = depth == 128;
     const std::int64_t keys = arguments.key.shape[1];
-    if (keys <= 64) return run < depth, 64, depth == 128 ? 3 : 4 > (context, arguments);
-    if (keys <= 128) return run < depth, 128, depth == 128 ? 2 : 3 > (context, arguments);
-    run<depth, most_tokens, depth == 128 ? 2 : 3>(context, arguments);
+    if (keys <= 64) {
+        run<depth, 64, is_wide ? 3 : 4>(context, arguments);
+    } else if (keys <= 128) {
+        run<depth, 128, is_wide ? 2 : 3>(context, arguments);
+    } else {
+        run<depth, most_tokens, is_wide ? 2 : 3>(context, arguments);
+    }
 }
 
 }  // namespace
