@@ -39,6 +39,7 @@ json to_json(const RunState& state) {
             {"batch", state.batch},
             {"random_position", state.random_position},
             {"best_score", state.best_score},
+            {"best_loss", state.best_loss},
             {"best_epoch", state.best_epoch},
             {"evaluated_epochs", state.evaluated_epochs},
             {"strikes", state.strikes},
@@ -56,6 +57,7 @@ RunState state_from_json(const json& text) {
     text.at("batch").get_to(state.batch);
     text.at("random_position").get_to(state.random_position);
     text.at("best_score").get_to(state.best_score);
+    text.at("best_loss").get_to(state.best_loss);
     text.at("best_epoch").get_to(state.best_epoch);
     text.at("evaluated_epochs").get_to(state.evaluated_epochs);
     text.at("strikes").get_to(state.strikes);

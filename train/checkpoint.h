@@ -25,6 +25,7 @@ struct RunState {
     std::int64_t batch = 0;            ///< batches of that epoch already consumed
     std::uint64_t random_position = 0;
     double best_score = 0.0;            ///< of the weights in the run folder
+    double best_loss = 0.0;             ///< their validation loss
     std::int64_t best_epoch = -1;       ///< -1: none yet
     std::int64_t evaluated_epochs = 0;  ///< epochs whose validation is done
     std::int64_t strikes = 0;           ///< updates skipped in a row

@@ -168,8 +168,12 @@ std::int64_t TargetTable::class_of(std::size_t head, std::int64_t index) const {
     return classes_[head][static_cast<std::size_t>(index)];
 }
 
-float TargetTable::value_of(std::size_t head, std::int64_t index) const {
-    return values_[head][static_cast<std::size_t>(index)];
+float TargetTable::value_of(std::size_t head, std::int64_t index, double log_stretch) const {
+    const float value = values_[head][static_cast<std::size_t>(index)];
+    const Head& own = heads_[head];
+    if (log_stretch == 0.0 || own.target != "z" || std::isnan(value)) return value;
+    const double z = vit::target_value(own, value);
+    return static_cast<float>(vit::target_output(own, (1.0 + z) * std::exp(log_stretch) - 1.0));
 }
 
 bool TargetTable::has_label(std::size_t head, std::int64_t index) const {
@@ -211,7 +215,7 @@ std::vector<double> loss_normalisers(const TargetTable& table,
 
 Tensor task_loss(const TargetTable& table, const std::vector<Tensor>& outputs,
                  std::span<const std::int64_t> rows, std::span<const double> normalisers,
-                 const LossOptions& options) {
+                 const LossOptions& options, std::span<const double> log_stretch) {
     const auto count = static_cast<std::int64_t>(rows.size());
     Tensor total;
     for (std::size_t h = 0; h < table.heads().size(); ++h) {
@@ -227,9 +231,10 @@ Tensor task_loss(const TargetTable& table, const std::vector<Tensor>& outputs,
         } else {
             std::vector<float> values;
             std::vector<float> weights;
-            for (const std::int64_t row : rows) {
-                values.push_back(table.value_of(h, row));
-                weights.push_back(table.has_label(h, row) ? 1.0F : 0.0F);
+            for (std::size_t i = 0; i < rows.size(); ++i) {
+                const double stretch = log_stretch.empty() ? 0.0 : log_stretch[i];
+                values.push_back(table.value_of(h, rows[i], stretch));
+                weights.push_back(table.has_label(h, rows[i]) ? 1.0F : 0.0F);
             }
             loss = mse(outputs[h], Tensor::from(values, {count, 1}, context), normaliser,
                        Tensor::from(weights, {count, 1}, context), options.huber_delta);

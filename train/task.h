@@ -59,8 +59,9 @@ class TargetTable {
     const std::vector<Head>& heads() const { return heads_; }
     /// Class number of spectrum `index`, -1 if it is missing or not a class of the head.
     std::int64_t class_of(std::size_t head, std::int64_t index) const;
-    /// Standardised value of spectrum `index`, NaN if missing.
-    float value_of(std::size_t head, std::int64_t index) const;
+    /// Standardised value of spectrum `index`, NaN if missing; of z as it is where 1 + z is
+    /// multiplied by exp(log_stretch).
+    float value_of(std::size_t head, std::int64_t index, double log_stretch = 0.0) const;
     bool has_label(std::size_t head, std::int64_t index) const;
     /// Whether anything can be learnt from spectrum `index`.
     bool has_any_label(std::int64_t index) const;
@@ -84,9 +85,10 @@ struct LossOptions {
 std::vector<double> loss_normalisers(const TargetTable& table, std::span<const std::int64_t> batch);
 
 /// Sum over heads of weight x (cross entropy | Huber or squared error of standardised values), for
-/// the outputs of the spectra `rows`. f32 scalar.
+/// the outputs of the spectra `rows`. f32 scalar. `log_stretch`: ln of the factor that 1 + z of
+/// each of them is multiplied by; empty for none.
 Tensor task_loss(const TargetTable& table, const std::vector<Tensor>& outputs,
                  std::span<const std::int64_t> rows, std::span<const double> normalisers,
-                 const LossOptions& options);
+                 const LossOptions& options, std::span<const double> log_stretch = {});
 
 }  // namespace balmer::train

@@ -48,11 +48,25 @@ std::map<std::string, std::string> settings_of(const TrainOptions& options,
     settings["precision"] = name_of(options.precision);
     settings["huber-delta"] = fmt::format("{}", options.loss.huber_delta);
     settings["loss-weights"] = fmt::format("{}", fmt::join(options.loss.weights, ","));
+    settings["ema"] = fmt::format("{}", options.ema);
+    settings["best-by"] = name_of(options.best_by);
+    settings["augment"] = render::to_string(options.augment);
     settings["use-flagged-redshifts"] = options.labels.use_flagged_redshifts ? "yes" : "no";
     return settings;
 }
 
 }  // namespace
+
+const char* name_of(BestBy best_by) {
+    return best_by == BestBy::score ? "score" : "loss";
+}
+
+BestBy best_by_named(const std::string& name) {
+    for (const BestBy best_by : {BestBy::score, BestBy::loss}) {
+        if (name == name_of(best_by)) return best_by;
+    }
+    throw UsageError(fmt::format("--best-by: '{}' is not one of score, loss", name));
+}
 
 void validate(const TrainOptions& options) {
     const auto expect = [](bool is_good, const char* option, double value, const char* wanted) {
@@ -74,6 +88,8 @@ void validate(const TrainOptions& options) {
            options.weight_decay, "must be a number that is not negative");
     expect(std::isfinite(options.warmup) && options.warmup >= 0.0, "warmup", options.warmup,
            "must be a fraction or a number of steps");
+    expect(options.ema >= 0.0 && options.ema < 1.0, "ema", options.ema,
+           "must be a decay from 0 to below 1");
     expect(std::isfinite(options.clip) && options.clip >= 0.0, "clip", options.clip,
            "must be a number that is not negative");
 }
@@ -103,15 +119,22 @@ Trainer::Trainer(vit::Model& model, std::shared_ptr<const data::PackedSet> set, 
       random_(options_.seed, /*stream=*/1),
       clock_(std::make_unique<Clock>()) {
     train::validate(options_);
+    if (options_.augment.shift > 0 && input_.options().grid != data::Grid::common) {
+        throw UsageError("--augment shift: needs the common grid (--grid common)");
+    }
+    if (options_.ema > 0.0) {
+        average_ = std::make_unique<WeightAverage>(model_.parameters(), options_.ema);
+    }
     loader_ = std::make_unique<data::Loader>(
-        set_, data::LoaderOptions{.splits = {data::Split::train},
-                                  .batch_size = options_.batch,
-                                  .shuffle = true,
-                                  .seed = options_.seed,
-                                  .grid = input_.options().grid,
-                                  .keep = [this](const data::PackedSet&, std::int64_t row) {
-                                      return targets_.has_any_label(row);
-                                  }});
+        set_, data::LoaderOptions{
+                  .splits = {data::Split::train},
+                  .batch_size = options_.batch,
+                  .shuffle = true,
+                  .seed = options_.seed,
+                  .grid = input_.options().grid,
+                  .keep = [this](const data::PackedSet&,
+                                 std::int64_t row) { return targets_.has_any_label(row); },
+                  .prepare = [this](data::Batch& batch) { augment(batch); }});
     validation_rows_ = labelled_rows(*set_, targets_, data::Split::validation);
     schedule_.peak = options_.learning_rate;
     schedule_.total_steps = options_.epochs * loader_->batches_per_epoch();
@@ -128,6 +151,9 @@ std::vector<NamedTensor> Trainer::checkpoint_tensors() const {
         tensors.push_back({"model." + name, tensor});
     }
     for (const NamedTensor& moment : optimiser_.moments()) tensors.push_back(moment);
+    if (average_) {
+        for (const NamedTensor& average : average_->tensors()) tensors.push_back(average);
+    }
     return tensors;
 }
 
@@ -179,6 +205,20 @@ void Trainer::resume() {
                                   state_.epoch + 1));
 }
 
+void Trainer::augment(data::Batch& batch) const {
+    if (!options_.augment.is_on()) return;
+    batch.log_stretch.resize(batch.rows.size());
+    const Shape shape = {batch.size};
+    Context context;
+    context.threads = 1;  // that which reads ahead; the others compute
+    render::augment(context, {.options = options_.augment,
+                              .seed = options_.seed,
+                              .epoch = static_cast<std::uint64_t>(batch.epoch),
+                              .batch = data::image_batch(batch, 0, batch.size),
+                              .rows = View(batch.rows.data(), DType::i64, shape),
+                              .log_stretch = View(batch.log_stretch.data(), DType::f64, shape)});
+}
+
 Trainer::BatchResult Trainer::forward_backward(const data::Batch& batch) {
     optimiser_.clear_gradients();
     const std::span<const std::int64_t> rows(batch.rows);
@@ -193,7 +233,12 @@ Trainer::BatchResult Trainer::forward_backward(const data::Batch& batch) {
         const std::vector<Tensor> outputs =
             model_.forward(input_.build(batch, begin, count),
                            {.training = true, .random = &random_, .precision = options_.precision});
-        const Tensor loss = task_loss(targets_, outputs, own, normalisers, options_.loss);
+        const std::span<const double> stretch =
+            batch.log_stretch.empty()
+                ? std::span<const double>()
+                : std::span(batch.log_stretch)
+                      .subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
+        const Tensor loss = task_loss(targets_, outputs, own, normalisers, options_.loss, stretch);
         const double value = loss.item();
         result.loss += value;
         if (std::isfinite(value)) {
@@ -254,6 +299,7 @@ void Trainer::train_step(data::Batch& batch) {
         skip_update(result, batch);
     } else {
         optimiser_.step(rate, clip_factor(result.gradient_norm, options_.clip));
+        if (average_) average_->update(optimiser_.steps());
         state_.strikes = 0;
         const double weight = optimiser_.steps() == 1 ? 1.0 : 1.0 - loss_memory;
         const double difference = result.loss - state_.loss_mean;
@@ -320,7 +366,16 @@ void Trainer::save_best(const Evaluation& evaluation) {
     }
 }
 
+bool Trainer::is_better(const EpochReport& report) const {
+    if (validation_rows_.empty() || state_.best_epoch < 0) return true;
+    if (options_.best_by == BestBy::score && report.score != state_.best_score) {
+        return report.score > state_.best_score;
+    }
+    return report.validation_loss < state_.best_loss;
+}
+
 void Trainer::end_epoch(std::int64_t epoch) {
+    const AveragedWeights averaged(average_.get());
     EpochReport report{.step = state_.step, .epoch = epoch};
     report.training_loss = clock_->epoch_loss / static_cast<double>(clock_->epoch_updates);
     report.spectra_per_second = static_cast<double>(clock_->spectra_this_epoch) /
@@ -333,11 +388,11 @@ void Trainer::end_epoch(std::int64_t epoch) {
         report.score = std::isfinite(evaluation.score) ? evaluation.score : -1.0;
     }
     const bool is_sound = state_.strikes == 0 && std::isfinite(report.validation_loss);
-    report.is_best = is_sound && (validation_rows_.empty() || state_.best_epoch < 0 ||
-                                  report.score > state_.best_score);
+    report.is_best = is_sound && is_better(report);
     if (report.is_best) {
         state_.best_epoch = epoch;
         state_.best_score = report.score;
+        state_.best_loss = report.validation_loss;
         save_best(evaluation);
     }
     MetricsLine line{.step = state_.step,

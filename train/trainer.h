@@ -11,15 +11,25 @@
 #include <vector>
 
 #include "data/pack/loader.h"
+#include "render/augment/augment.h"
 #include "train/checkpoint.h"
 #include "train/evaluation.h"
 #include "train/model_input.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
 #include "train/task.h"
+#include "train/weight_average.h"
 #include "vit/model.h"
 
 namespace balmer::train {
+
+/// What makes weights the best so far: the score of the metrics (the validation loss where two are
+/// equal), or the validation loss alone, which a few dozen spectra make less noisy.
+enum class BestBy : std::uint8_t { score, loss };
+
+/// "score", "loss", and back; UsageError naming the two.
+const char* name_of(BestBy best_by);
+BestBy best_by_named(const std::string& name);
 
 struct TrainOptions {
     std::int64_t epochs = 30;
@@ -31,6 +41,9 @@ struct TrainOptions {
     double warmup = 0.0;  ///< see warmup_steps()
     Decay decay = Decay::linear;
     double clip = 1.0;  ///< largest norm of the gradient; 0: none
+    double ema = 0.0;   ///< decay of the averaged weights, see WeightAverage; 0: no average
+    BestBy best_by = BestBy::score;
+    render::AugmentOptions augment = {};  ///< of training spectra; `shift` moves z alike
     std::uint64_t seed = 42;
     DType precision = DType::f32;
     LossOptions loss;
@@ -98,8 +111,9 @@ class Trainer {
     void resume();
 
     /// Trains to the end, or until the observer stops it (a checkpoint is saved then). The folder
-    /// holds the best weights by Evaluation::score on the validation set, or the last ones where
-    /// that set is empty. NumericalError if the loss stays not finite.
+    /// holds the best weights on the validation set by TrainOptions::best_by, or the last ones
+    /// where that set is empty; with `ema` these are averaged weights. NumericalError if the loss
+    /// stays not finite.
     Outcome run();
 
     const RunState& state() const { return state_; }
@@ -112,9 +126,11 @@ class Trainer {
         std::vector<std::int64_t> suspects;  ///< rows of the micro-batches that are not finite
     };
 
+    void augment(data::Batch& batch) const;
     BatchResult forward_backward(const data::Batch& batch);
     void train_step(data::Batch& batch);
     bool is_spike(double loss) const;
+    bool is_better(const EpochReport& report) const;
     void skip_update(const BatchResult& result, const data::Batch& batch);
     void end_epoch(std::int64_t epoch);
     double validate(Evaluation& evaluation);
@@ -130,6 +146,7 @@ class Trainer {
     Observer& observer_;
     InputBuilder input_;
     AdamW optimiser_;
+    std::unique_ptr<WeightAverage> average_;  ///< null without --ema
     CheckpointFolder checkpoints_;
     Random random_;
     Schedule schedule_;

@@ -30,6 +30,8 @@ struct Arguments {
     std::string task = "class";
     std::string schedule = "linear";
     std::string regression_loss = "huber";
+    std::string best_by = "score";
+    std::string augment;
     std::string image;
     std::string fill_order;
     std::string grid;
@@ -140,8 +142,22 @@ void add_training_options(CLI::App& app, Arguments& arguments) {
         ->delimiter(',');
     app.add_flag("--use-flagged-redshifts", training.labels.use_flagged_redshifts,
                  "Learn and score redshifts that the survey itself flags (zwarn not 0) too");
+    number("--ema", training.ema,
+           "Decay of the weights' moving average over the updates, which is evaluated and saved in "
+           "their place; 0: none (example: --ema 0.99)");
+    app.add_option("--best-by", arguments.best_by,
+                   "What the best epoch is chosen by on the validation split: score (mean over "
+                   "targets of accuracy or R2) or loss (example: --best-by loss)")
+        ->type_name("NAME")
+        ->capture_default_str();
+    app.add_option("--augment", arguments.augment,
+                   "Random changes of training spectra, any of: noise (up to N times the pixels' "
+                   "deviations), shift (up to N pixels, z moves alike), mask (sky regions, with "
+                   "probability N), scale (errors of the flux calibration of deviation N); usual: "
+                   "noise=1,shift=8,mask=0.3,scale=0.1 (example: --augment noise,shift=4)")
+        ->type_name("LIST");
     number("--seed", training.seed,
-           "Seed of first weights, order and drop path (example: --seed 7)");
+           "Seed of first weights, order, drop path and augmentation (example: --seed 7)");
     number("--log-every", training.log_every,
            "Updates between lines of metrics.jsonl (example: --log-every 50)");
     number(
@@ -292,6 +308,8 @@ void say_lost_pixels(const data::PackedSet& set, const InputBuilder& input) {
 TrainOptions training_options(const Arguments& arguments, std::size_t targets) {
     TrainOptions options = arguments.training;
     options.decay = decay_named(arguments.schedule);
+    options.best_by = best_by_named(arguments.best_by);
+    options.augment = render::augment_options_from(arguments.augment);
     options.precision = program::precision_of(arguments.compute);
     if (arguments.regression_loss != "huber" && arguments.regression_loss != "mse") {
         throw UsageError(fmt::format("--regression-loss: '{}' is not one of huber, mse",

@@ -197,8 +197,8 @@ void save_model(const Model& model, const std::string& directory) {
     const ModelConfig& config = model.config();
     const fs::path folder(directory);
     std::vector<Tensor> on_cpu;
-    weights::write_safetensors((folder / "model.safetensors").string(),
-                               stored_views(model, on_cpu), {{"format", "pt"}});
+    weights::write_safetensors((folder / "model.safetensors").string(), stored_views(model, on_cpu),
+                               {{"format", "pt"}});
     if (config.architecture == "vit") {
         weights::write_file_atomically((folder / "preprocessor_config.json").string(),
                                        preprocessor_to_json(config));

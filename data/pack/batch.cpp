@@ -40,6 +40,7 @@ void assemble(std::span<const BatchItem> items, Grid grid, Batch& batch) {
     const bool is_common = grid == Grid::common;
     batch.size = static_cast<std::int64_t>(items.size());
     batch.rows.clear();
+    batch.log_stretch.clear();
     batch.lengths.clear();
     batch.inverse_variance_known.clear();
     for (const auto& [pixels, known] : items) {

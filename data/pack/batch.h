@@ -28,7 +28,9 @@ struct Batch {
     std::vector<std::uint8_t> inverse_variance_known;
     std::vector<double> wavelength;     ///< A; empty on the common grid
     std::vector<std::int64_t> lengths;  ///< pixels of each spectrum before padding [B]
-    std::vector<std::int64_t> rows;     ///< row of each in the packed set [B]; empty for others
+    /// ln of the factor by which augmentation multiplied 1 + z [B]; empty: none.
+    std::vector<double> log_stretch;
+    std::vector<std::int64_t> rows;  ///< row of each in the packed set [B]; empty for others
     std::int64_t epoch = 0;
     std::int64_t index = 0;  ///< of the batch within its epoch
 };

@@ -17,8 +17,9 @@ namespace {
 double draw_redshift(Random& random, Sample sample) {
     const double u = random.uniform();
     if (sample == Sample::boss) {
-        if (u < 0.55) return std::clamp(2.45 + 0.40 * random.normal(), 0.05, 5.0);
-        if (u < 0.95) return random.uniform(0.3, 2.6);
+        if (u < 0.50) return std::clamp(2.45 + 0.40 * random.normal(), 0.05, 5.0);
+        if (u < 0.62) return random.uniform(0.15, 0.8);
+        if (u < 0.94) return random.uniform(0.3, 2.6);
         return random.uniform(2.8, 4.7);
     }
     if (u < 0.25) return random.uniform(0.05, 0.8);

@@ -110,10 +110,7 @@ class Operand {
     Operand() = default;
     Operand(DType dtype, const Shape& shape, Layout layout = Layout::contiguous,
             Alignment alignment = Alignment::element)
-        : shape_(shape),
-          strides_(strides_of(shape, layout)),
-          dtype_(dtype),
-          start_(guard) {
+        : shape_(shape), strides_(strides_of(shape, layout)), dtype_(dtype), start_(guard) {
         const bool is_aligned = alignment == Alignment::vector || layout == Layout::aligned ||
                                 layout == Layout::aligned_padded;
         if (!is_aligned) start_ += size_of(dtype);

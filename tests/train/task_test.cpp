@@ -122,5 +122,19 @@ TEST(Task, LossWeightsScaleTheirTarget) {
     EXPECT_NEAR(loss({}, 0.5), std::log(3.0) + 0.5 * (2.0 - 0.5), 1e-6);
 }
 
+TEST(Task, AStretchedSpectrumHasTheRedshiftOfItsWavelengths) {
+    const auto heads = fit_heads({"z", "teff"}, train, label_of);
+    const TargetTable table(heads, 6, label_of);
+    const double stretch = std::log(1.01);
+    const auto z = [&](std::int64_t row, double by) {
+        return vit::target_value(heads[0], table.value_of(0, row, by));
+    };
+    EXPECT_NEAR(z(0, stretch), 2.0 * 1.01 - 1.0, 1e-6);  // a quasar of z = 1
+    EXPECT_NEAR(z(1, stretch), 0.01, 1e-6);              // a star at rest
+    EXPECT_EQ(table.value_of(0, 0, 0.0), table.value_of(0, 0));
+    EXPECT_TRUE(std::isnan(table.value_of(0, 3, stretch)));
+    EXPECT_EQ(table.value_of(1, 1, stretch), table.value_of(1, 1));  // Teff stays
+}
+
 }  // namespace
 }  // namespace balmer::train

@@ -241,6 +241,87 @@ TEST_F(TrainerTest, BestWeightsOfTheFolderGiveTheScoreThatChoseThem) {
     EXPECT_EQ(small.trainer->state().best_score, best);
 }
 
+/// Three epochs of averaged weights on augmented spectra.
+TrainOptions averaged_options() {
+    TrainOptions options = small_options();
+    options.ema = 0.9;
+    options.augment = render::augment_options_from("noise,shift,mask,scale");
+    return options;
+}
+
+TEST_F(TrainerTest, ResumedRunWithAverageAndAugmentationHasTheSameBits) {
+    const TrainOptions whole = averaged_options();
+    SmallRun first(set_, run("whole"), whole, recorder_, ExistingRun::refuse, 0.2);
+    first.trainer->run();
+    TrainOptions half = whole;
+    half.max_steps = 5;  // in the middle of the second epoch
+    Recorder quiet;
+    SmallRun(set_, run("parts"), half, quiet, ExistingRun::refuse, 0.2).trainer->run();
+    Recorder resumed;
+    SmallRun third(set_, run("parts"), whole, resumed, ExistingRun::resume, 0.2);
+    third.trainer->resume();
+    third.trainer->run();
+    EXPECT_TRUE(weights_of(*third.model) == weights_of(*first.model));
+    EXPECT_EQ(resumed.epochs.back().validation_loss, recorder_.epochs.back().validation_loss);
+    EXPECT_EQ(third.trainer->state().best_loss, first.trainer->state().best_loss);
+    EXPECT_TRUE(weights_of(*vit::load_model(run("parts"))) ==
+                weights_of(*vit::load_model(run("whole"))));
+}
+
+TEST_F(TrainerTest, AveragedWeightsAreSavedAndTheOthersTrainOnUndisturbed) {
+    TrainOptions options = small_options();
+    SmallRun plain(set_, run("plain"), options, recorder_);
+    plain.trainer->run();
+    options.ema = 0.9;
+    Recorder averaged_recorder;
+    SmallRun averaged(set_, run("averaged"), options, averaged_recorder);
+    averaged.trainer->run();
+    EXPECT_TRUE(weights_of(*averaged.model) == weights_of(*plain.model));
+    EXPECT_FALSE(weights_of(*vit::load_model(run("averaged"))) ==
+                 weights_of(*vit::load_model(run("plain"))));
+    EXPECT_NE(averaged_recorder.epochs.back().validation_loss,
+              recorder_.epochs.back().validation_loss);
+}
+
+TEST_F(TrainerTest, AugmentationChangesTheUpdatesAndNotTheValidation) {
+    TrainOptions options = small_options();
+    options.learning_rate = 1e-12;  // the weights stay what they are
+    options.weight_decay = 0.0;
+    options.batch = 64;  // every epoch is one batch, of the same spectra
+    SmallRun plain(set_, run("plain"), options, recorder_);
+    plain.trainer->run();
+    options.augment = averaged_options().augment;
+    Recorder augmented;
+    SmallRun other(set_, run("augmented"), options, augmented);
+    other.trainer->run();
+    EXPECT_NE(augmented.steps.front().loss, recorder_.steps.front().loss);
+    EXPECT_NEAR(augmented.epochs.front().validation_loss, recorder_.epochs.front().validation_loss,
+                1e-6);
+    // Every epoch sees other spectra.
+    EXPECT_NEAR(recorder_.epochs[1].training_loss, recorder_.epochs[0].training_loss, 1e-6);
+    EXPECT_GT(std::abs(augmented.epochs[1].training_loss - augmented.epochs[0].training_loss),
+              1e-4);
+}
+
+TEST_F(TrainerTest, BestByLossKeepsTheEpochOfTheSmallestValidationLoss) {
+    TrainOptions options = small_options();
+    options.epochs = 8;
+    options.learning_rate = 2e-2;
+    options.best_by = BestBy::loss;
+    SmallRun small(set_, run("a"), options, recorder_);
+    small.trainer->run();
+    double smallest = std::numeric_limits<double>::infinity();
+    std::int64_t epoch = -1;
+    for (const EpochReport& report : recorder_.epochs) {
+        if (report.validation_loss < smallest) {
+            smallest = report.validation_loss;
+            epoch = report.epoch;
+        }
+    }
+    EXPECT_EQ(small.trainer->state().best_epoch, epoch);
+    EXPECT_EQ(small.trainer->state().best_loss, smallest);
+}
+
 TEST_F(TrainerTest, Fault42OptionsThatMakeNoSenseAreNamed) {
     const auto expect_refused = [&](auto change, const std::string& name) {
         TrainOptions options = small_options();
@@ -256,6 +337,7 @@ TEST_F(TrainerTest, Fault42OptionsThatMakeNoSenseAreNamed) {
     expect_refused([](TrainOptions& o) { o.learning_rate = 0.0; }, "--lr 0");
     expect_refused([](TrainOptions& o) { o.batch = 0; }, "--batch 0");
     expect_refused([](TrainOptions& o) { o.warmup = -1.0; }, "--warmup");
+    expect_refused([](TrainOptions& o) { o.ema = 1.0; }, "--ema 1");
 }
 
 }  // namespace
