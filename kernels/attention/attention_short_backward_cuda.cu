@@ -36,7 +36,7 @@ template <int slabs>
 constexpr int score_stride = most_tokens<slabs> + 8;
 
 /// Everything that a head needs, L and delta included, on its way into shared memory.
-template <int depth>
+template <int depth, int slabs>
 __device__ __forceinline__ void start_head(const BackwardInputs<bfloat16>& in, int item,
                                            const BackwardTiles& tiles, float* log2_sum_exps,
                                            float* deltas) {
@@ -52,16 +52,26 @@ __device__ __forceinline__ void start_head(const BackwardInputs<bfloat16>& in, i
     copy_queries<depth, threads>(tiles.out_gradients, in.out_gradient.rows(batch, head), 0,
                                  query_rows, in.queries);
     copy_async_commit();
+
+    // Loads of several rounds are under way together where no other block fills the gaps.
     constexpr int lanes = depth / 8;
-    constexpr int rows_per_warp = lanes_per_warp / lanes;
-    for (int first = own_warp() * rows_per_warp; first < query_rows;
-         first += warps * rows_per_warp) {
-        const int query = first + own_lane() / lanes;
-        const QueryStatistics statistics =
-            statistics_of<bfloat16, 8, lanes>(in, batch, head, query);
-        if (own_lane() % lanes == 0) {
-            log2_sum_exps[query] = statistics.log2_sum_exp;
-            deltas[query] = statistics.delta;
+    constexpr int rows = threads / lanes;
+    constexpr int rounds = slabs == 1 ? 1 : (most_tokens<slabs> + rows - 1) / rows;
+    for (int first = 0; first < most_tokens<slabs>; first += rounds * rows) {
+        const int own = first + static_cast<int>(threadIdx.x / unsigned{lanes});
+        QueryStatistics statistics[rounds];
+        BALMER_UNROLL
+        for (int i = 0; i < rounds; ++i) {
+            statistics[i] = read_statistics<bfloat16, 8, lanes>(in, batch, head, own + i * rows);
+        }
+        BALMER_UNROLL
+        for (int i = 0; i < rounds; ++i) {
+            const int query = own + i * rows;
+            statistics[i] = finish_statistics<lanes>(statistics[i], query < in.queries);
+            if (query < most_tokens<slabs> && threadIdx.x % unsigned{lanes} == 0) {
+                log2_sum_exps[query] = statistics[i].log2_sum_exp;
+                deltas[query] = statistics[i].delta;
+            }
         }
     }
 }
@@ -154,7 +164,7 @@ __global__ void __launch_bounds__(threads, slabs == 1 ? 2 : 1)
         return BackwardTiles{own_keys, values, queries, out_gradients, log2_sum_exps, deltas};
     };
     auto item = static_cast<int>(blockIdx.x);
-    start_head<depth>(in, item, tiles_with(keys), log2_sum_exps, deltas);
+    start_head<depth, slabs>(in, item, tiles_with(keys), log2_sum_exps, deltas);
     while (item < items) {
         const int batch = item / in.heads;
         const int head = item % in.heads;
@@ -164,7 +174,7 @@ __global__ void __launch_bounds__(threads, slabs == 1 ? 2 : 1)
         __syncthreads();
         item += static_cast<int>(gridDim.x);
         if (item < items) {
-            start_head<depth>(in, item, tiles_with(next_keys), log2_sum_exps, deltas);
+            start_head<depth, slabs>(in, item, tiles_with(next_keys), log2_sum_exps, deltas);
         }
         for (int query = own_warp() * 16; query < in.queries; query += warps * 16) {
             differentiate_queries<depth, slabs>(in, batch, head, query, keys, ds_transposed);
