@@ -15,7 +15,8 @@
 // ldmatrix lie in different banks. One block fills a multiprocessor, so there is no other one to
 // hide its loads: queries, values and output gradients of the next head are copied over those of
 // this one as soon as phase 1 is done, its keys into a second buffer, all behind phase 2. For up to
-// 112 tokens 16 keys a warp do, and two blocks fit.
+// 96 tokens 16 keys a warp do, and two blocks fit: of 6 warps, since 14 warps would leave one
+// quarter of the multiprocessor with 4 of them and 128 registers each.
 
 #include "kernels/attention/attention_backward.cuh"
 #include "kernels/attention/attention_cuda.h"
@@ -24,12 +25,13 @@
 namespace balmer::kernels {
 namespace {
 
-constexpr int warps = 7;
-constexpr int threads = warps * lanes_per_warp;
-
-/// Tokens that a kernel with `slabs` times 16 keys a warp holds.
+/// Kernels take 16 keys a warp or 32.
 template <int slabs>
-constexpr int most_tokens = slabs == 1 ? 112 : 208;
+constexpr int warps = slabs == 1 ? 6 : 7;
+template <int slabs>
+constexpr int threads = warps<slabs>* lanes_per_warp;
+template <int slabs>
+constexpr int most_tokens = slabs == 1 ? 96 : 208;
 
 /// dS^T [keys, queries] in shared memory.
 template <int slabs>
@@ -45,19 +47,21 @@ __device__ __forceinline__ void start_head(const BackwardInputs<bfloat16>& in, i
     const std::uint8_t* mask = in.mask_of(batch);
     const int key_rows = (in.keys + 15) / 16 * 16;
     const int query_rows = (in.queries + 15) / 16 * 16;
-    copy_queries<depth, threads>(tiles.queries, in.query.rows(batch, head), 0, query_rows,
-                                 in.queries);
-    copy_keys<depth, threads>(tiles.keys, in.key.rows(batch, head), 0, key_rows, mask, in.keys);
-    copy_keys<depth, threads>(tiles.values, in.value.rows(batch, head), 0, key_rows, mask, in.keys);
-    copy_queries<depth, threads>(tiles.out_gradients, in.out_gradient.rows(batch, head), 0,
-                                 query_rows, in.queries);
+    copy_queries<depth, threads<slabs>>(tiles.queries, in.query.rows(batch, head), 0, query_rows,
+                                        in.queries);
+    copy_keys<depth, threads<slabs>>(tiles.keys, in.key.rows(batch, head), 0, key_rows, mask,
+                                     in.keys);
+    copy_keys<depth, threads<slabs>>(tiles.values, in.value.rows(batch, head), 0, key_rows, mask,
+                                     in.keys);
+    copy_queries<depth, threads<slabs>>(tiles.out_gradients, in.out_gradient.rows(batch, head), 0,
+                                        query_rows, in.queries);
     copy_async_commit();
 
     // Loads of several rounds are under way together where no other block fills the gaps.
     constexpr int lanes = depth / 8;
-    constexpr int rows = threads / lanes;
+    constexpr int rows = threads<slabs> / lanes;
     constexpr int rounds = slabs == 1 ? 1 : (most_tokens<slabs> + rows - 1) / rows;
-    for (int first = 0; first < most_tokens<slabs>; first += rounds * rows) {
+    for (int first = 0; first < query_rows; first += rounds * rows) {
         const int own = first + static_cast<int>(threadIdx.x / unsigned{lanes});
         QueryStatistics statistics[rounds];
         BALMER_UNROLL
@@ -147,7 +151,7 @@ __device__ __forceinline__ void differentiate_queries(const BackwardInputs<bfloa
 
 /// Blocks share the `items` heads out between them.
 template <int depth, int slabs>
-__global__ void __launch_bounds__(threads, slabs == 1 ? 2 : 1)
+__global__ void __launch_bounds__(threads<slabs>, slabs == 1 ? 2 : 1)
     attention_short_backward_kernel(BackwardInputs<bfloat16> in, int items) {
     constexpr int rows = most_tokens<slabs>;
     SharedMemory shared;
@@ -176,7 +180,7 @@ __global__ void __launch_bounds__(threads, slabs == 1 ? 2 : 1)
         if (item < items) {
             start_head<depth, slabs>(in, item, tiles_with(next_keys), log2_sum_exps, deltas);
         }
-        for (int query = own_warp() * 16; query < in.queries; query += warps * 16) {
+        for (int query = own_warp() * 16; query < in.queries; query += warps<slabs> * 16) {
             differentiate_queries<depth, slabs>(in, batch, head, query, keys, ds_transposed);
         }
         bfloat16* const used = keys;
@@ -199,7 +203,7 @@ struct Kernel {
         const std::int64_t blocks = std::min<std::int64_t>(
             items, limits_of(context).multiprocessors * (slabs == 1 ? 2 : 1));
         launch("attention_short_backward", context, attention_short_backward_kernel<depth, slabs>,
-               {{static_cast<unsigned>(blocks)}, threads, bytes},
+               {{static_cast<unsigned>(blocks)}, threads<slabs>, bytes},
                inputs_of_backward<bfloat16>(arguments), static_cast<int>(items));
     }
 };
