@@ -45,7 +45,9 @@ ComputeDevice::ComputeDevice(const ComputeArguments& arguments) {
         context_.device = {DeviceType::simt, 0};
     }
     if (!is_built_for(context_.device.type)) {
-        throw UsageError("--device " + arguments.device + ": not part of this build");
+        throw UsageError("--device " + arguments.device +
+                         ": not part of this build, which has cpu" +
+                         (is_built_for(DeviceType::simt) ? " and simt" : ""));
     }
     if (context_.device.type == DeviceType::cuda) {
         stream_.emplace(context_.device);

@@ -19,47 +19,57 @@ inline namespace cuda_build {
 inline namespace simt_build {
 #endif
 
-/// This lane's share of a row's a b: elements part, part + lanes, ... in groups of `width`.
+/// This lane's share of a row's a b: with a width of 8 the eight elements from 8 part on, else
+/// elements part, part + lanes, ...
 template <class T, int width, int lanes>
 __device__ __forceinline__ float partial_product(const T* a, const T* b, int part, int depth) {
+    static_assert(width == 1 || width == 8);
     float sum = 0.0F;
-    for (int i = part * width; i < depth; i += lanes * width) {
-        if constexpr (width == 8) {
-            const EightElements left = load_eight(a + i);
-            const EightElements right = load_eight(b + i);
-            BALMER_UNROLL
-            for (int k = 0; k < 4; ++k) {
-                sum += low_bf16(left.pairs[k]) * low_bf16(right.pairs[k]);
-                sum += high_bf16(left.pairs[k]) * high_bf16(right.pairs[k]);
-            }
-        } else {
-            sum += to_float(a[i]) * to_float(b[i]);
+    if constexpr (width == 8) {
+        const EightElements left = load_eight(a + 8 * part);
+        const EightElements right = load_eight(b + 8 * part);
+        BALMER_UNROLL
+        for (int k = 0; k < 4; ++k) {
+            sum += low_bf16(left.pairs[k]) * low_bf16(right.pairs[k]);
+            sum += high_bf16(left.pairs[k]) * high_bf16(right.pairs[k]);
         }
+    } else {
+        for (int i = part; i < depth; i += lanes) sum += to_float(a[i]) * to_float(b[i]);
     }
     return sum;
 }
 
-/// L and delta of a query; `lanes` neighbouring lanes take one. Only the first of them has delta.
+/// L and delta of a query.
 struct QueryStatistics {
     float log2_sum_exp;
     float delta;
 };
 
+/// What `lanes` neighbouring lanes read of a query for its statistics: loads without a use, so that
+/// those of several queries are under way together.
 template <class T, int width, int lanes>
-__device__ __forceinline__ QueryStatistics statistics_of(const BackwardInputs<T>& in, int batch,
-                                                         int head, int query) {
+__device__ __forceinline__ QueryStatistics read_statistics(const BackwardInputs<T>& in, int batch,
+                                                           int head, int query) {
     const int part = static_cast<int>(threadIdx.x % unsigned{lanes});
     const int row = min(query, in.queries - 1);
-    float delta = partial_product<T, width, lanes>(
-        in.out.rows(batch, head)[row], in.out_gradient.rows(batch, head)[row], part, in.depth);
+    const std::int64_t first = (std::int64_t{batch} * in.heads + head) * in.queries;
+    return {
+        in.log_sum_exp[first + row],
+        partial_product<T, width, lanes>(in.out.rows(batch, head)[row],
+                                         in.out_gradient.rows(batch, head)[row], part, in.depth)};
+}
+
+/// The statistics in each of the lanes that read them.
+template <int lanes>
+__device__ __forceinline__ QueryStatistics finish_statistics(const QueryStatistics& read,
+                                                             bool is_query) {
+    float delta = read.delta;
     BALMER_UNROLL
     for (int distance = lanes / 2; distance > 0; distance /= 2) {
         delta += __shfl_xor_sync(full_warp, delta, distance);
     }
-    const float log_sum_exp =
-        in.log_sum_exp[(std::int64_t{batch} * in.heads + head) * in.queries + row];
-    if (query >= in.queries) return {std::numeric_limits<float>::infinity(), 0.0F};
-    return {log_sum_exp * log2_e, delta};
+    if (!is_query) return {std::numeric_limits<float>::infinity(), 0.0F};
+    return {read.log2_sum_exp * log2_e, delta};
 }
 
 /// L and delta of all queries, [B, H, padded] each.
@@ -70,9 +80,11 @@ __global__ void __launch_bounds__(256)
     const std::int64_t row = (std::int64_t{blockIdx.x} * 256 + threadIdx.x) / lanes;
     const std::int64_t known = row < rows ? row : rows - 1;
     const auto head = known / padded;
-    const QueryStatistics statistics = statistics_of<T, width, lanes>(
-        in, static_cast<int>(head / in.heads), static_cast<int>(head % in.heads),
-        static_cast<int>(known % padded));
+    const auto query = static_cast<int>(known % padded);
+    const QueryStatistics statistics = finish_statistics<lanes>(
+        read_statistics<T, width, lanes>(in, static_cast<int>(head / in.heads),
+                                         static_cast<int>(head % in.heads), query),
+        query < in.queries);
     if (row < rows && threadIdx.x % unsigned{lanes} == 0) {
         log2_sum_exps[row] = statistics.log2_sum_exp;
         deltas[row] = statistics.delta;
@@ -152,8 +164,9 @@ __device__ __forceinline__ void differentiate_scores(std::uint32_t (&p)[slabs][4
     BALMER_UNROLL
     for (int j = 0; j < 2; ++j) {
         const int column = query + 8 * j + 2 * (lane % 4);
-        const float shift[2] = {tiles.log2_sum_exps[column], tiles.log2_sum_exps[column + 1]};
-        const float delta[2] = {tiles.deltas[column], tiles.deltas[column + 1]};
+        using Two = Group<float, 2>;
+        const Two shift = *reinterpret_cast<const Two*>(tiles.log2_sum_exps + column);
+        const Two delta = *reinterpret_cast<const Two*>(tiles.deltas + column);
         BALMER_UNROLL
         for (int a = 0; a < slabs; ++a) {
             BALMER_UNROLL
@@ -164,9 +177,9 @@ __device__ __forceinline__ void differentiate_scores(std::uint32_t (&p)[slabs][4
                 BALMER_UNROLL
                 for (int i = 0; i < 2; ++i) {
                     const float x = exp2_approximate(
-                        fused_multiply_add(s[a][j][2 * half + i], scale_log2, -shift[i]));
+                        fused_multiply_add(s[a][j][2 * half + i], scale_log2, -shift.values[i]));
                     pair[i] = is_seen ? x : 0.0F;
-                    gradient[i] = is_seen ? x * (dp[a][j][2 * half + i] - delta[i]) : 0.0F;
+                    gradient[i] = is_seen ? x * (dp[a][j][2 * half + i] - delta.values[i]) : 0.0F;
                 }
                 p[a][2 * j + half] = pack_bf16(pair[0], pair[1]);
                 ds[a][2 * j + half] = pack_bf16(gradient[0], gradient[1]);

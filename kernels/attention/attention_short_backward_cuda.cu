@@ -15,7 +15,8 @@
 // ldmatrix lie in different banks. One block fills a multiprocessor, so there is no other one to
 // hide its loads: queries, values and output gradients of the next head are copied over those of
 // this one as soon as phase 1 is done, its keys into a second buffer, all behind phase 2. For up to
-// 112 tokens 16 keys a warp do, and two blocks fit.
+// 96 tokens 16 keys a warp do, and two blocks fit: of 6 warps, since 14 warps would leave one
+// quarter of the multiprocessor with 4 of them and 128 registers each.
 
 #include "kernels/attention/attention_backward.cuh"
 #include "kernels/attention/attention_cuda.h"
@@ -24,19 +25,20 @@
 namespace balmer::kernels {
 namespace {
 
-constexpr int warps = 7;
-constexpr int threads = warps * lanes_per_warp;
-
-/// Tokens that a kernel with `slabs` times 16 keys a warp holds.
+/// Kernels take 16 keys a warp or 32.
 template <int slabs>
-constexpr int most_tokens = slabs == 1 ? 112 : 208;
+constexpr int warps = slabs == 1 ? 6 : 7;
+template <int slabs>
+constexpr int threads = warps<slabs>* lanes_per_warp;
+template <int slabs>
+constexpr int most_tokens = slabs == 1 ? 96 : 208;
 
 /// dS^T [keys, queries] in shared memory.
 template <int slabs>
 constexpr int score_stride = most_tokens<slabs> + 8;
 
 /// Everything that a head needs, L and delta included, on its way into shared memory.
-template <int depth>
+template <int depth, int slabs>
 __device__ __forceinline__ void start_head(const BackwardInputs<bfloat16>& in, int item,
                                            const BackwardTiles& tiles, float* log2_sum_exps,
                                            float* deltas) {
@@ -45,23 +47,35 @@ __device__ __forceinline__ void start_head(const BackwardInputs<bfloat16>& in, i
     const std::uint8_t* mask = in.mask_of(batch);
     const int key_rows = (in.keys + 15) / 16 * 16;
     const int query_rows = (in.queries + 15) / 16 * 16;
-    copy_queries<depth, threads>(tiles.queries, in.query.rows(batch, head), 0, query_rows,
-                                 in.queries);
-    copy_keys<depth, threads>(tiles.keys, in.key.rows(batch, head), 0, key_rows, mask, in.keys);
-    copy_keys<depth, threads>(tiles.values, in.value.rows(batch, head), 0, key_rows, mask, in.keys);
-    copy_queries<depth, threads>(tiles.out_gradients, in.out_gradient.rows(batch, head), 0,
-                                 query_rows, in.queries);
+    copy_queries<depth, threads<slabs>>(tiles.queries, in.query.rows(batch, head), 0, query_rows,
+                                        in.queries);
+    copy_keys<depth, threads<slabs>>(tiles.keys, in.key.rows(batch, head), 0, key_rows, mask,
+                                     in.keys);
+    copy_keys<depth, threads<slabs>>(tiles.values, in.value.rows(batch, head), 0, key_rows, mask,
+                                     in.keys);
+    copy_queries<depth, threads<slabs>>(tiles.out_gradients, in.out_gradient.rows(batch, head), 0,
+                                        query_rows, in.queries);
     copy_async_commit();
+
+    // Loads of several rounds are under way together where no other block fills the gaps.
     constexpr int lanes = depth / 8;
-    constexpr int rows_per_warp = lanes_per_warp / lanes;
-    for (int first = own_warp() * rows_per_warp; first < query_rows;
-         first += warps * rows_per_warp) {
-        const int query = first + own_lane() / lanes;
-        const QueryStatistics statistics =
-            statistics_of<bfloat16, 8, lanes>(in, batch, head, query);
-        if (own_lane() % lanes == 0) {
-            log2_sum_exps[query] = statistics.log2_sum_exp;
-            deltas[query] = statistics.delta;
+    constexpr int rows = threads<slabs> / lanes;
+    constexpr int rounds = slabs == 1 ? 1 : (most_tokens<slabs> + rows - 1) / rows;
+    for (int first = 0; first < query_rows; first += rounds * rows) {
+        const int own = first + static_cast<int>(threadIdx.x / unsigned{lanes});
+        QueryStatistics statistics[rounds];
+        BALMER_UNROLL
+        for (int i = 0; i < rounds; ++i) {
+            statistics[i] = read_statistics<bfloat16, 8, lanes>(in, batch, head, own + i * rows);
+        }
+        BALMER_UNROLL
+        for (int i = 0; i < rounds; ++i) {
+            const int query = own + i * rows;
+            statistics[i] = finish_statistics<lanes>(statistics[i], query < in.queries);
+            if (query < most_tokens<slabs> && threadIdx.x % unsigned{lanes} == 0) {
+                log2_sum_exps[query] = statistics[i].log2_sum_exp;
+                deltas[query] = statistics[i].delta;
+            }
         }
     }
 }
@@ -137,7 +151,7 @@ __device__ __forceinline__ void differentiate_queries(const BackwardInputs<bfloa
 
 /// Blocks share the `items` heads out between them.
 template <int depth, int slabs>
-__global__ void __launch_bounds__(threads, slabs == 1 ? 2 : 1)
+__global__ void __launch_bounds__(threads<slabs>, slabs == 1 ? 2 : 1)
     attention_short_backward_kernel(BackwardInputs<bfloat16> in, int items) {
     constexpr int rows = most_tokens<slabs>;
     SharedMemory shared;
@@ -154,7 +168,7 @@ __global__ void __launch_bounds__(threads, slabs == 1 ? 2 : 1)
         return BackwardTiles{own_keys, values, queries, out_gradients, log2_sum_exps, deltas};
     };
     auto item = static_cast<int>(blockIdx.x);
-    start_head<depth>(in, item, tiles_with(keys), log2_sum_exps, deltas);
+    start_head<depth, slabs>(in, item, tiles_with(keys), log2_sum_exps, deltas);
     while (item < items) {
         const int batch = item / in.heads;
         const int head = item % in.heads;
@@ -164,9 +178,9 @@ __global__ void __launch_bounds__(threads, slabs == 1 ? 2 : 1)
         __syncthreads();
         item += static_cast<int>(gridDim.x);
         if (item < items) {
-            start_head<depth>(in, item, tiles_with(next_keys), log2_sum_exps, deltas);
+            start_head<depth, slabs>(in, item, tiles_with(next_keys), log2_sum_exps, deltas);
         }
-        for (int query = own_warp() * 16; query < in.queries; query += warps * 16) {
+        for (int query = own_warp() * 16; query < in.queries; query += warps<slabs> * 16) {
             differentiate_queries<depth, slabs>(in, batch, head, query, keys, ds_transposed);
         }
         bfloat16* const used = keys;
@@ -189,7 +203,7 @@ struct Kernel {
         const std::int64_t blocks = std::min<std::int64_t>(
             items, limits_of(context).multiprocessors * (slabs == 1 ? 2 : 1));
         launch("attention_short_backward", context, attention_short_backward_kernel<depth, slabs>,
-               {{static_cast<unsigned>(blocks)}, threads, bytes},
+               {{static_cast<unsigned>(blocks)}, threads<slabs>, bytes},
                inputs_of_backward<bfloat16>(arguments), static_cast<int>(items));
     }
 };

@@ -13,8 +13,8 @@
 // Padding to 208 tokens costs 6 % more products, where tiles of 64 would cost 30 %. Queries go to
 // registers past shared memory, so that a block needs 53 KB of it and, with 4 warps of at most 168
 // registers, three blocks share a multiprocessor: while one waits for memory, others compute. V
-// arrives behind the products of Q and K. No output is written twice, lanes exchange pairs to write
-// whole segments.
+// arrives behind the products of Q and K, the next queries behind those of P and V. Lanes exchange
+// pairs of the output, so that it leaves in whole segments.
 
 #include "kernels/attention/attention_cuda.h"
 #include "kernels/attention/attention_forward.cuh"
@@ -54,6 +54,8 @@ __global__ void __launch_bounds__(threads, blocks)
         const std::uint32_t bits = visible_bits(mask, 32 * word, in.keys);
         if (own_lane() == 0) visible[word] = bits;
     }
+    std::uint32_t query[1][depth / 16][4];
+    load_rows<depth>(query[0], in.query.rows(batch, head), 16 * warp, in.queries - 1);
     copy_async_wait<1>();
     __syncthreads();
 
@@ -65,10 +67,8 @@ __global__ void __launch_bounds__(threads, blocks)
         std::uint32_t p[1][key_slabs][4];
         Softmax softmax;
         if (has_rows) {
-            std::uint32_t query[1][depth / 16][4];
             float s[1][2 * key_slabs][4];
             float correction[2];
-            load_rows<depth>(query[0], in.query.rows(batch, head), row, in.queries - 1);
             multiply_scores<depth, 1, key_slabs>(s, query, keys);
             hide(s[0], visible);
             exponentiate<key_slabs>(p[0], s[0], in.scale * log2_e, softmax, correction);
@@ -78,6 +78,8 @@ __global__ void __launch_bounds__(threads, blocks)
             __syncthreads();
         }
         if (has_rows) {
+            load_rows<depth>(query[0], in.query.rows(batch, head), row + 16 * warps,
+                             in.queries - 1);
             float o[1][depth / 8][4];
             clear(o[0]);
             add_values<depth, 1, key_slabs>(o, p, values);
@@ -102,10 +104,15 @@ void run(const Context& context, const AttentionForward& arguments) {
 /// memory goes to more blocks.
 template <int depth>
 void run_for_keys(const Context& context, const AttentionForward& arguments) {
+    constexpr bool is_wide = depth == 128;
     const std::int64_t keys = arguments.key.shape[1];
-    if (keys <= 64) return run < depth, 64, depth == 128 ? 3 : 4 > (context, arguments);
-    if (keys <= 128) return run<depth, 128, 3>(context, arguments);
-    run<depth, most_tokens, depth == 128 ? 2 : 3>(context, arguments);
+    if (keys <= 64) {
+        run<depth, 64, is_wide ? 3 : 4>(context, arguments);
+    } else if (keys <= 128) {
+        run<depth, 128, is_wide ? 2 : 3>(context, arguments);
+    } else {
+        run<depth, most_tokens, is_wide ? 2 : 3>(context, arguments);
+    }
 }
 
 }  // namespace

@@ -105,7 +105,7 @@ __global__ void __launch_bounds__(threads, 2)
     }
 }
 
-/// dS of `slabs` times 16 queries and 16 keys, `hidden` as visible bits of the keys.
+/// dS of `slabs` times 16 queries and the 16 keys from row `key` on; `visible` has a bit for each.
 template <int depth, int slabs>
 __device__ __forceinline__ void differentiate_rows(
     std::uint32_t (&ds)[slabs][4], const std::uint32_t (&query)[slabs][depth / 16][4],

@@ -2,14 +2,14 @@
 // the head go by in tiles of 64, with the online softmax of attention_forward.cuh (after Dao 2023,
 // arXiv:2307.08691).
 //
-// Why it is fast. At 4000 tokens a head has 4096 FLOP for each of its 1 MB of operands and results,
-// so the tensor cores are the limit, and behind them shared memory: mma.m16n8k16 takes 4096 FLOP,
-// while a fragment of keys costs 256 bytes, two cycles of a multiprocessor's 128 bytes. Every
-// fragment therefore serves two slabs of 16 queries (one for D = 128, whose sums would not fit into
-// registers). Queries stay in registers; the next tile arrives while the products of this one run,
-// behind one barrier a tile; two blocks share a multiprocessor, so that the exponentials of one
-// fill the gaps that the other leaves to the tensor cores. Tiles of which every key is masked are
-// skipped.
+// Why it is fast. A head of 4000 tokens and D = 64 is 4.1 GFLOP for 2 MB of operands and results,
+// so the tensor cores are the limit, and right behind them shared memory: mma.m16n8k16 does 4096
+// FLOP, and its fragment of keys or values costs 256 bytes, two cycles of a multiprocessor's 128
+// bytes. Every fragment therefore serves two slabs of 16 queries (one for D = 128, whose sums would
+// not fit into registers). Queries stay in registers; the next tile arrives while the products of
+// this one run, with one barrier a tile; two blocks share a multiprocessor, so that the
+// exponentials of one fill the gaps that they leave in the products of the other. Tiles of which
+// every key is masked are skipped.
 
 #include "kernels/attention/attention_cuda.h"
 #include "kernels/attention/attention_forward.cuh"

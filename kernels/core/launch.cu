@@ -1,7 +1,8 @@
 // What goes before and after every kernel launch on a GPU.
 
+#include <map>
 #include <string>
-#include <unordered_map>
+#include <utility>
 
 #include "kernels/core/cuda_call.cuh"
 #include "kernels/core/device_code.cuh"
@@ -23,23 +24,24 @@ int attribute_of(cudaDeviceAttr attribute, const char* name, int index) {
     return value;
 }
 
-/// Lets `kernel` use more shared memory than the 48 KiB that every kernel may; the driver is asked
-/// once for each kernel, device and thread.
+/// Lets `kernel` use all the shared memory a block can have, beyond the 48 KiB that every kernel
+/// may; the driver is asked once for each kernel, device and thread. Always for all of it: the
+/// driver keeps one figure for all threads, which another one must not lower.
 void allow_shared_bytes(const char* name, const void* kernel, const LaunchShape& shape, int index) {
     constexpr std::size_t granted_to_all = 48 * 1024;
     if (shape.shared_bytes <= granted_to_all) return;
-    thread_local std::unordered_map<int, std::unordered_map<const void*, std::size_t>> granted;
-    std::size_t& bytes = granted[index][kernel];
-    if (shape.shared_bytes <= bytes) return;
-    const int most = attribute_of(cudaDevAttrMaxSharedMemoryPerBlockOptin, name, index);
-    if (shape.shared_bytes > static_cast<std::size_t>(most)) {
-        throw DeviceError(describe(name, shape) + ": " + name_of({DeviceType::cuda, index}) +
-                          " has " + std::to_string(most));
+    thread_local std::map<std::pair<int, const void*>, std::size_t> granted;
+    std::size_t& bytes = granted[{index, kernel}];
+    if (bytes == 0) {
+        const int most = attribute_of(cudaDevAttrMaxSharedMemoryPerBlockOptin, name, index);
+        check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most),
+                   describe(name, shape).c_str(), index);
+        bytes = static_cast<std::size_t>(most);
     }
-    const cudaError_t status = cudaFuncSetAttribute(
-        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes));
-    check_cuda(status, describe(name, shape).c_str(), index);
-    bytes = shape.shared_bytes;
+    if (shape.shared_bytes > bytes) {
+        throw DeviceError(describe(name, shape) + ": " + name_of({DeviceType::cuda, index}) +
+                          " has " + std::to_string(bytes));
+    }
 }
 
 }  // namespace

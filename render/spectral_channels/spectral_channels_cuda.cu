@@ -316,7 +316,7 @@ struct Channels {
     }
 };
 
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 1)
     spectral_channels_kernel(DeviceBatch batch, std::int64_t count, double* scratch,
                              LevelTables tables, PackedPixel* pixels) {
     SharedMemory memory;

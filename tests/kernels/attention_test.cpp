@@ -98,6 +98,13 @@ const AttentionCase cases[] = {
      .is_packed = true,
      .alignment = Alignment::vector},
     {.name = "WidestHeads", .batch = 1, .queries = 9, .keys = 13, .heads = 1, .depth = 150},
+    {.name = "PaddedOnVectors",
+     .batch = 2,
+     .queries = 21,
+     .keys = 37,
+     .heads = 2,
+     .depth = 64,
+     .layout = Layout::aligned_padded},
     {.name = "OneTokenOnVectors",
      .batch = 1,
      .queries = 1,
@@ -185,7 +192,7 @@ TEST_P(Attention, MatchesSoftmaxInF64InFullPrecision) {
         const double scores = scale_of(problem.expected_log_sum_exp);
         const double unit = (16.0 + 4.0 * scores) * ulp_of(dtype);
         const auto expected = problem.expected_gradients();
-        for (const Way& way : ways_of(cpu_choices, device_choices)) {
+        for (const Way& way : ways_for(GetParam(), cpu_choices)) {
             const Results results = run(problem, way, same_bits);
             const std::string what = std::string(name_of(dtype)) + rerun(way, "*");
             if (!results.out.empty()) {
@@ -211,7 +218,7 @@ TEST_P(Attention, InBf16IsAtMostTwiceAsWrongAsThePlainVersion) {
     expect_close(plain.out, expected, ulp_of(DType::bf16) * (0.01 + scale_of(expected)), "plain");
     const double log_sum_exp_tolerance =
         (16.0 + 4.0 * scale_of(problem.expected_log_sum_exp)) * ulp_of(DType::f32);
-    for (const Way& way : ways_of({"blocked"}, device_choices)) {
+    for (const Way& way : ways_for(GetParam(), {"blocked"})) {
         const Results results = run(problem, way, same_bits);
         const std::string what = rerun(way, "*");
         if (!results.out.empty()) {

@@ -278,4 +278,20 @@ inline Results run(Problem& problem, const Way& way) {
 inline const std::vector<std::string> cpu_choices = {"blocked", "plain"};
 inline const std::vector<std::string> device_choices = {"short", "streaming", "general"};
 
+/// All ways to solve a problem, but those that would take simt long: the general kernels with a
+/// large problem, whose tiles are those of smaller ones, and race checks under other schedules,
+/// which see the same accesses.
+inline std::vector<Way> ways_for(const AttentionCase& item,
+                                 const std::vector<std::string>& choices) {
+    std::vector<Way> ways = ways_of(choices, device_choices);
+    const bool is_large = item.queries * item.keys > 30000;
+    std::erase_if(ways, [&](const Way& way) {
+        if (way.context.device.type != DeviceType::simt) return false;
+        const auto& schedule = *static_cast<const simt::Schedule*>(way.context.stream);
+        return (is_large && way.choice == "general") ||
+               (schedule.checks_races && schedule.seed != simt_seeds()[1]);
+    });
+    return ways;
+}
+
 }  // namespace balmer::kernels::testing

@@ -11,6 +11,7 @@
 #include "kernels/core/parallel.h"
 #include "kernels/core/profile.h"
 #include "kernels/core/transfer.h"
+#include "kernels/gelu/gelu.h"
 #include "tests/kernels/kernel_testing.h"
 
 // The address sanitizer's, in programs built with it: impossible requests get null, not an abort.
@@ -246,6 +247,19 @@ TEST(Stream, WithoutAGpuSaysSo) {
                                          : "this build of Balmer has no device cuda:0";
         EXPECT_TRUE(std::string(error.what()).starts_with(expected)) << error.what();
     }
+}
+
+TEST(Stream, KernelsOnAGpuDemandOne) {
+    if (!is_built_for(DeviceType::cuda)) GTEST_SKIP() << "built without CUDA";
+    Context context;
+    context.device = {DeviceType::cuda, 0};
+    std::array<float, 8> values{};
+    const View x(values.data(), DType::f32, {2, 4}, context.device);
+    expect_error<DeviceError>(
+        [&] {
+            kernels::gelu(context, {x, {}, x});
+        },
+        "gelu: the context of cuda:0 has no stream");
 }
 
 TEST(Event, OrdersStreamsAndMeasuresTime) {

@@ -111,6 +111,14 @@ const PatchCase cases[] = {
      .columns = 16,
      .is_rows = true,
      .alignment = Alignment::vector},
+    {.name = "NoImages",
+     .batch = 0,
+     .channels = 1,
+     .height = 16,
+     .width = 8,
+     .patch = 8,
+     .columns = 8,
+     .alignment = Alignment::vector},
 };
 
 std::ostream& operator<<(std::ostream& stream, const PatchCase& item) {

@@ -180,7 +180,10 @@ TEST_F(Programs, Fault42WrongOptionsAreUsageErrorsThatHelp) {
     expect_usage("--image map2d-nrom", "map2d-norm");
     expect_usage("--schedule step", "linear, cosine");
     expect_usage("--precision f16", "bf16");
-    expect_usage("--device cuda", "cpu");
+    expect_usage("--device gpu", "Known: auto, cpu, cuda, simt");
+    if (!is_built_for(DeviceType::cuda)) {
+        expect_usage("--device cuda", "not part of this build, which has cpu");
+    }
     expect_usage("--task class,z --loss-weights 1", "2 targets");
     EXPECT_FALSE(fs::exists(path("run/config.json")));
     EXPECT_EQ(infer("--model tiny --input set --out p.csv").code, 2);  // no head
