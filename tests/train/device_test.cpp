@@ -5,14 +5,17 @@
 #include <gtest/gtest.h>
 
 #include "tests/train/train_test_support.h"
+#include "vit/model_directory.h"
 
 namespace balmer::train {
 namespace {
 
 struct Recorder : Observer {
     std::vector<StepReport> steps;
+    std::vector<EpochReport> epochs;
     std::vector<std::string> notes;
     void on_step(const StepReport& report) override { steps.push_back(report); }
+    void on_epoch(const EpochReport& report) override { epochs.push_back(report); }
     void on_note(const std::string& note) override { notes.push_back(note); }
 };
 
@@ -145,13 +148,15 @@ TEST_F(DeviceTraining, Transformer1dMatchesTheCpu) {
     expect_same_training(tiny_transformer_1d(), three_steps());
 }
 
-TEST_F(DeviceTraining, DropPathAndMicroBatchesMatchTheCpu) {
+TEST_F(DeviceTraining, DropPathMicroBatchesAndAverageMatchTheCpu) {
     vit::ModelConfig config = tiny_vit();
     config.drop_path = 0.4;
     TrainOptions options = three_steps();
     options.micro_batch = 3;  // 3 + 1
     options.ema = 0.9;
     expect_same_training(config, options);
+    // What a run leaves behind is its average.
+    expect_same_weights(*vit::load_model(path("simt")), *vit::load_model(path("cpu")), 1e-4);
 }
 
 // bf16 keeps 8 bits: a dozen roundings of 2^-9 on the way to the loss make 0.7 %, and both devices
@@ -168,6 +173,51 @@ TEST_F(DeviceTraining, Bf16MatchesTheCpuWithinItsRounding) {
     expect_same_reports(actual, expected, 0.02);
     EXPECT_GT(distance(*expected.model, *exact.model), 0.0);
     EXPECT_LE(distance(*actual.model, *exact.model), 2.0 * distance(*expected.model, *exact.model));
+}
+
+TEST_F(DeviceTraining, EpochsOfUnequalBatchesAndTheirEvaluationsMatchTheCpu) {
+    vit::ModelConfig config = tiny_vit();
+    config.drop_path = 0.2;
+    TrainOptions options = three_steps();
+    options.epochs = 3;
+    options.max_steps = 0;
+    options.batch = 14;  // of 24 spectra: 14 and 10
+    options.ema = 0.9;
+    DeviceRun expected(set_, path("cpu"), config, options, one_thread());
+    expected.trainer->run();
+    DeviceRun actual(set_, path("simt"), config, options, simt_context());
+    actual.trainer->run();
+    EXPECT_EQ(actual.observer.steps.size(), expected.observer.steps.size());
+    ASSERT_EQ(actual.observer.epochs.size(), 3U);
+    for (std::size_t i = 0; i < 3; ++i) {
+        const EpochReport& one = actual.observer.epochs[i];
+        const EpochReport& other = expected.observer.epochs[i];
+        EXPECT_EQ(one.step, other.step);
+        EXPECT_NEAR(one.training_loss, other.training_loss, 1e-5 * other.training_loss);
+        EXPECT_NEAR(one.validation_loss, other.validation_loss, 1e-5 * other.validation_loss);
+    }
+    EXPECT_EQ(actual.trainer->state().random_position, expected.trainer->state().random_position);
+    EXPECT_EQ(actual.trainer->state().optimiser_steps, expected.trainer->state().optimiser_steps);
+}
+
+TEST_F(DeviceTraining, ResumedRunHasTheBitsOfAnUninterruptedOne) {
+    vit::ModelConfig config = tiny_vit();
+    config.drop_path = 0.4;
+    TrainOptions options = three_steps();
+    options.ema = 0.9;
+    options.precision = DType::bf16;
+    options.max_steps = 4;
+    DeviceRun whole(set_, path("whole"), config, options, simt_context());
+    whole.trainer->run();
+    TrainOptions half = options;
+    half.max_steps = 2;
+    DeviceRun(set_, path("parts"), config, half, simt_context()).trainer->run();
+    DeviceRun resumed(set_, path("parts"), config, options, simt_context(), ExistingRun::resume);
+    resumed.trainer->resume();
+    resumed.trainer->run();
+    EXPECT_TRUE(weights_of(*resumed.model) == weights_of(*whole.model));
+    EXPECT_TRUE(weights_of(*vit::load_model(path("parts"))) ==
+                weights_of(*vit::load_model(path("whole"))));
 }
 
 TEST_F(DeviceTraining, TwoSchedulesGiveTheSameBits) {
