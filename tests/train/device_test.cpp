@@ -19,16 +19,6 @@ struct Recorder : Observer {
     void on_note(const std::string& note) override { notes.push_back(note); }
 };
 
-/// A token of 240 pixels keeps the common grid to twenty tokens.
-vit::ModelConfig tiny_transformer_1d() {
-    vit::ModelConfig config = tiny_vit();
-    config.architecture = "transformer-1d";
-    config.patch_pixels = 240;
-    config.max_length = 4800;
-    config.image = {{"grid", "common"}};
-    return config;
-}
-
 TrainOptions three_steps() {
     TrainOptions options;
     options.epochs = 20;

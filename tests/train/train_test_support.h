@@ -77,6 +77,16 @@ inline vit::ModelConfig tiny_vit() {
     return config;
 }
 
+/// A token of 240 pixels keeps the common grid to twenty tokens.
+inline vit::ModelConfig tiny_transformer_1d() {
+    vit::ModelConfig config = tiny_vit();
+    config.architecture = "transformer-1d";
+    config.patch_pixels = 240;
+    config.max_length = 4800;
+    config.image = {{"grid", "common"}};
+    return config;
+}
+
 /// A context of simt; without a schedule BALMER_SIMT_SEED names it.
 inline Context simt_context(const simt::Schedule* schedule = nullptr) {
     Context context = one_thread();
