@@ -106,8 +106,9 @@ Tensor TransformerBlock::run(const Tensor& x, const Tensor& key_mask, const Forw
         throw UsageError("drop path: training needs a source of random numbers");
     }
     Random& random = *options.random;
-    const Tensor attended = drop_path(attend({}), drop_path_, random, residual);
-    return drop_path(mlp.forward(norm2.forward(attended)), drop_path_, random, attended);
+    const Tensor& advance = options.random_advance;
+    const Tensor attended = drop_path(attend({}), drop_path_, random, residual, advance);
+    return drop_path(mlp.forward(norm2.forward(attended)), drop_path_, random, attended, advance);
 }
 
 }  // namespace balmer::nn

@@ -13,6 +13,9 @@ namespace balmer::nn {
 struct ForwardOptions {
     bool training = false;     ///< drop path is active
     Random* random = nullptr;  ///< draws what is dropped; needed only then
+    /// i64 [1] on the model's device, optional: added to the position of `random` when the work
+    /// runs, so that a captured graph draws other numbers at every replay.
+    Tensor random_advance = {};
     std::optional<DType> precision =
         std::nullopt;  ///< of activations (f32, bf16); else the input's
 };

@@ -1,6 +1,7 @@
 #include "train/model_input.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "kernels/core/nearest_name.h"
@@ -8,6 +9,8 @@
 #include "kernels/core/transfer.h"
 #include "kernels/resample/resample.h"
 #include "render/image.h"
+#include "tensor/ops.h"
+#include "vit/spectrum_transformer.h"
 
 namespace balmer::train {
 
@@ -33,6 +36,47 @@ void standardise(const float* flux, const std::uint8_t* mask, std::int64_t lengt
         out[i] = mask[i] == 0 ? static_cast<float>((flux[i] - mean) * scale) : 0.0F;
     }
 }
+
+/// Flux, position and good pixels (1 good, else 0) of rows [begin, begin + count), [count, L].
+std::vector<Tensor> standardised_rows(const Context& context, const data::Batch& batch,
+                                      std::int64_t begin, std::int64_t count) {
+    const std::int64_t length = batch.length;
+    const Tensor flux = Tensor::empty({count, length}, DType::f32);
+    const Tensor position = Tensor::empty({count, length}, DType::f32);
+    const Tensor good = Tensor::empty({count, length}, DType::u8);
+    parallel_for(context, count, 1, [&](std::int64_t b) {
+        const std::int64_t source = (begin + b) * length;
+        const std::int64_t target = b * length;
+        standardise(batch.flux.data() + source, batch.mask.data() + source, length,
+                    flux.data<float>() + target);
+        const double* wavelengths = batch.wavelength.empty()
+                                        ? data::common_grid_wavelengths().data()
+                                        : batch.wavelength.data() + source;
+        for (std::int64_t i = 0; i < length; ++i) {
+            const bool is_bad = batch.mask[source + i] != 0;
+            position.data<float>()[target + i] =
+                is_bad ? 0.0F : static_cast<float>(vit::wavelength_position(wavelengths[i]));
+            good.data<std::uint8_t>()[target + i] = is_bad ? 0 : 1;
+        }
+    });
+    return {flux, position, good};
+}
+
+vit::ModelInput spectrum_input(const Tensor& flux, const Tensor& position, const Tensor& good) {
+    vit::ModelInput input;
+    input.flux = flux;
+    input.position = position;
+    input.mask = good;
+    return input;
+}
+
+constexpr std::array<View render::SpectrumBatch::*, 6> spectrum_views = {
+    &render::SpectrumBatch::flux,
+    &render::SpectrumBatch::mask,
+    &render::SpectrumBatch::inverse_variance,
+    &render::SpectrumBatch::inverse_variance_known,
+    &render::SpectrumBatch::wavelength,
+    &render::SpectrumBatch::lengths};
 
 }  // namespace
 
@@ -84,55 +128,62 @@ std::int64_t InputBuilder::lost_pixels(std::int64_t pixels) const {
 
 vit::ModelInput InputBuilder::build(const data::Batch& batch, std::int64_t begin,
                                     std::int64_t count) const {
-    return takes_images_ ? build_image(batch, begin, count) : build_spectrum(batch, begin, count);
+    if (takes_images_) return build_image(batch, begin, count);
+    const std::vector<Tensor> rows = standardised_rows(context_, batch, begin, count);
+    return spectrum_input(rows[0].to(context_), rows[1].to(context_), rows[2].to(context_));
 }
 
 vit::ModelInput InputBuilder::build_image(const data::Batch& batch, std::int64_t begin,
                                           std::int64_t count) const {
-    const Tensor pixels = Tensor::empty({count, 3, image_size_, image_size_}, precision_, context_);
     std::vector<Tensor> uploaded;  // keeps the views' storage alive
-    const auto upload = [&](View& view) {
-        if (!view || view.device == context_.device) return;
-        uploaded.push_back(Tensor::empty(view.shape, view.dtype, context_));
-        copy_bytes(context_, uploaded.back().view().data, context_.device, view.data, view.device,
-                   static_cast<std::size_t>(view.numel()) * size_of(view.dtype));
-        view = uploaded.back().view();
-    };
     render::SpectrumBatch spectra = data::image_batch(batch, begin, count);
-    for (View* view : {&spectra.flux, &spectra.mask, &spectra.inverse_variance,
-                       &spectra.inverse_variance_known, &spectra.wavelength, &spectra.lengths}) {
-        upload(*view);
+    for (const auto member : spectrum_views) {
+        View& view = spectra.*member;
+        if (!view || view.device == context_.device) continue;
+        uploaded.push_back(Tensor::empty(view.shape, view.dtype, context_));
+        copy_view(context_, uploaded.back().view(), view);
+        view = uploaded.back().view();
     }
-    render::render(context_, options_.image, spectra, pixels.view());
+    return draw(spectra);
+}
+
+vit::ModelInput InputBuilder::draw(const render::SpectrumBatch& spectra) const {
+    const std::int64_t count = spectra.flux.shape[0];
     vit::ModelInput input;
-    input.pixels = pixels;
+    input.pixels = Tensor::empty({count, 3, image_size_, image_size_}, precision_, context_);
+    render::render(context_, options_.image, spectra, input.pixels.view());
     return input;
 }
 
-vit::ModelInput InputBuilder::build_spectrum(const data::Batch& batch, std::int64_t begin,
-                                             std::int64_t count) const {
-    const std::int64_t length = batch.length;
-    const Tensor flux = Tensor::empty({count, length}, DType::f32);
-    const Tensor wavelength = Tensor::empty({count, length}, DType::f64);
-    const Tensor mask = Tensor::empty({count, length}, DType::u8);
-    parallel_for(context_, count, 1, [&](std::int64_t b) {
-        const std::int64_t source = (begin + b) * length;
-        const std::int64_t target = b * length;
-        standardise(batch.flux.data() + source, batch.mask.data() + source, length,
-                    flux.data<float>() + target);
-        const double* wavelengths = batch.wavelength.empty()
-                                        ? data::common_grid_wavelengths().data()
-                                        : batch.wavelength.data() + source;
-        std::copy_n(wavelengths, length, wavelength.data<double>() + target);
-        std::transform(batch.mask.data() + source, batch.mask.data() + source + length,
-                       mask.data<std::uint8_t>() + target,
-                       [](std::uint8_t bad) { return std::uint8_t{bad == 0}; });
-    });
-    vit::ModelInput input;
-    input.flux = flux.to(context_);
-    input.wavelength = wavelength.to(context_);
-    input.mask = mask.to(context_);
-    return input;
+InputBuilder::Arrays InputBuilder::arrays(const data::Batch& batch) const {
+    Arrays arrays;
+    if (takes_images_) {
+        render::SpectrumBatch spectra = data::image_batch(batch, 0, batch.size);
+        if (!options_.image.interpolate) spectra.wavelength = {};
+        for (const auto member : spectrum_views) arrays.views.push_back(spectra.*member);
+    } else {
+        arrays.storage = standardised_rows(context_, batch, 0, batch.size);
+        for (const Tensor& tensor : arrays.storage) arrays.views.push_back(tensor.view());
+    }
+    return arrays;
+}
+
+vit::ModelInput InputBuilder::build(const std::vector<Tensor>& arrays, std::int64_t begin,
+                                    std::int64_t count) const {
+    const auto rows_of = [&](const Tensor& array) { return slice(array, 0, begin, count); };
+    if (!takes_images_) {
+        return spectrum_input(rows_of(arrays[0]), rows_of(arrays[1]), rows_of(arrays[2]));
+    }
+    render::SpectrumBatch spectra;
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+        if (!arrays[i].defined()) continue;
+        const auto member = spectrum_views[i];
+        // The wavelengths of the common grid are those of every row.
+        const bool is_shared =
+            member == &render::SpectrumBatch::wavelength && arrays[i].rank() == 1;
+        spectra.*member = (is_shared ? arrays[i] : rows_of(arrays[i])).view();
+    }
+    return draw(spectra);
 }
 
 }  // namespace balmer::train

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "data/pack/loader.h"
 #include "render/image_options.h"
@@ -38,6 +39,18 @@ class InputBuilder {
     /// 0 where it is masked.
     vit::ModelInput build(const data::Batch& batch, std::int64_t begin, std::int64_t count) const;
 
+    /// What the input of a whole batch is made from, as contiguous host arrays that can be copied
+    /// to the device as they are; absent ones are default-constructed views.
+    struct Arrays {
+        std::vector<View> views;
+        std::vector<Tensor> storage;  ///< of views that are not the batch's own memory
+    };
+    Arrays arrays(const data::Batch& batch) const;
+    /// The same input from copies of those arrays on the device (undefined where absent). The host
+    /// waits for nothing and reads nothing of the batch.
+    vit::ModelInput build(const std::vector<Tensor>& arrays, std::int64_t begin,
+                          std::int64_t count) const;
+
     /// How many of a spectrum's `pixels` (native grid; those of the grid on the common one) find no
     /// place in an image: programs warn and count.
     std::int64_t lost_pixels(std::int64_t pixels) const;
@@ -46,10 +59,9 @@ class InputBuilder {
     DType precision() const { return precision_; }
 
   private:
+    vit::ModelInput draw(const render::SpectrumBatch& spectra) const;
     vit::ModelInput build_image(const data::Batch& batch, std::int64_t begin,
                                 std::int64_t count) const;
-    vit::ModelInput build_spectrum(const data::Batch& batch, std::int64_t begin,
-                                   std::int64_t count) const;
 
     InputOptions options_;
     bool takes_images_;

@@ -2,10 +2,20 @@
 
 #include <algorithm>
 
-#include "kernels/adamw/adamw.h"
+#include "kernels/core/error.h"
 #include "kernels/reduce/reduce.h"
 
 namespace balmer::train {
+
+namespace {
+
+std::vector<View> views_of(const std::vector<Tensor>& tensors) {
+    std::vector<View> views;
+    for (const Tensor& tensor : tensors) views.push_back(tensor.view());
+    return views;
+}
+
+}  // namespace
 
 bool decays(const std::string& name, const Tensor& parameter) {
     for (const char* part : {"cls_token", "position_embedding", "pos_embed"}) {
@@ -26,20 +36,39 @@ AdamW::AdamW(const std::vector<NamedTensor>& parameters, const AdamWOptions& opt
     }
 }
 
-double AdamW::gradient_norm() const {
-    std::vector<Tensor> gradients;  // keeps the views' storage alive
-    std::vector<View> views;
+std::vector<Tensor> AdamW::gradients() const {
+    std::vector<Tensor> gradients;
     for (const NamedTensor& parameter : parameters_) {
         const Tensor gradient = parameter.tensor.grad();
-        if (!gradient.defined()) continue;
-        gradients.push_back(gradient);
-        views.push_back(gradient.view());
+        if (gradient.defined()) gradients.push_back(gradient);
     }
-    return views.empty() ? 0.0 : kernels::global_norm(gradients.front().context(), views);
+    return gradients;
+}
+
+double AdamW::gradient_norm() const {
+    const std::vector<Tensor> all = gradients();
+    return all.empty() ? 0.0 : kernels::global_norm(all.front().context(), views_of(all));
+}
+
+void AdamW::gradient_norm(const View& out) const {
+    const std::vector<Tensor> all = gradients();
+    if (all.empty()) throw Error("gradient norm: there is no gradient");
+    kernels::global_norm(all.front().context(), views_of(all), out);
 }
 
 void AdamW::step(double learning_rate, double gradient_scale) {
     ++steps_;
+    update({.parameters = {},
+            .learning_rate = learning_rate,
+            .step = steps_,
+            .gradient_scale = gradient_scale});
+}
+
+void AdamW::step(const kernels::AdamWDeviceScalars& scalars) {
+    update({.parameters = {}, .on_device = scalars});
+}
+
+void AdamW::update(kernels::AdamWArguments arguments) {
     std::vector<Tensor> gradients;
     std::vector<kernels::AdamWParameter> updates;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -56,13 +85,11 @@ void AdamW::step(double learning_rate, double gradient_scale) {
                            .weight_decay = decays(name, tensor) ? options_.weight_decay : 0.0});
     }
     if (updates.empty()) return;
-    kernels::adamw(gradients.front().context(), {.parameters = updates,
-                                                 .learning_rate = learning_rate,
-                                                 .beta1 = options_.beta1,
-                                                 .beta2 = options_.beta2,
-                                                 .epsilon = options_.epsilon,
-                                                 .step = steps_,
-                                                 .gradient_scale = gradient_scale});
+    arguments.parameters = updates;
+    arguments.beta1 = options_.beta1;
+    arguments.beta2 = options_.beta2;
+    arguments.epsilon = options_.epsilon;
+    kernels::adamw(gradients.front().context(), arguments);
     for (const NamedTensor& parameter : parameters_) {
         if (parameter.tensor.grad().defined()) parameter.tensor.mark_changed(true);
     }

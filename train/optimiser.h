@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/adamw/adamw.h"
 #include "nn/module.h"
 
 namespace balmer::train {
@@ -29,9 +30,14 @@ class AdamW {
 
     /// The Euclidean norm of all gradients together; NaN or infinite if any of them is.
     double gradient_norm() const;
+    /// The same into `out` [1], f32 or f64, where the gradients lie: the host does not wait. There
+    /// must be gradients.
+    void gradient_norm(const View& out) const;
     /// Updates every parameter that has a gradient with gradient_scale * gradient, and its cached
     /// bf16 copy in the same pass.
     void step(double learning_rate, double gradient_scale = 1.0);
+    /// An update whose scalars lie on the device, `step` among them: steps() stays what it is.
+    void step(const kernels::AdamWDeviceScalars& scalars);
     void clear_gradients() const;
 
     /// Updates made so far; what the bias correction depends on.
@@ -43,6 +49,9 @@ class AdamW {
     std::vector<NamedTensor> moments() const;
 
   private:
+    std::vector<Tensor> gradients() const;
+    void update(kernels::AdamWArguments arguments);
+
     AdamWOptions options_;
     std::vector<NamedTensor> parameters_;
     std::vector<Tensor> first_moments_;

@@ -213,6 +213,21 @@ std::vector<double> loss_normalisers(const TargetTable& table,
     return normalisers;
 }
 
+HeadLabels labels_of(const TargetTable& table, std::size_t head, std::span<const std::int64_t> rows,
+                     std::span<const double> log_stretch) {
+    HeadLabels labels;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        if (table.heads()[head].is_classification()) {
+            labels.classes.push_back(table.class_of(head, rows[i]));
+        } else {
+            const double stretch = log_stretch.empty() ? 0.0 : log_stretch[i];
+            labels.values.push_back(table.value_of(head, rows[i], stretch));
+        }
+        labels.weights.push_back(table.has_label(head, rows[i]) ? 1.0F : 0.0F);
+    }
+    return labels;
+}
+
 Tensor task_loss(const TargetTable& table, const std::vector<Tensor>& outputs,
                  std::span<const std::int64_t> rows, std::span<const double> normalisers,
                  const LossOptions& options, std::span<const double> log_stretch) {
@@ -223,22 +238,29 @@ Tensor task_loss(const TargetTable& table, const std::vector<Tensor>& outputs,
         if (head_weight == 0.0) continue;
         const double normaliser = normalisers[h] / head_weight;
         const Context& context = outputs[h].context();
+        const HeadLabels labels = labels_of(table, h, rows, log_stretch);
         Tensor loss;
         if (table.heads()[h].is_classification()) {
-            std::vector<std::int64_t> classes;
-            for (const std::int64_t row : rows) classes.push_back(table.class_of(h, row));
-            loss = cross_entropy(outputs[h], Tensor::from(classes, {count}, context), normaliser);
+            loss = cross_entropy(outputs[h], Tensor::from(labels.classes, {count}, context),
+                                 normaliser);
         } else {
-            std::vector<float> values;
-            std::vector<float> weights;
-            for (std::size_t i = 0; i < rows.size(); ++i) {
-                const double stretch = log_stretch.empty() ? 0.0 : log_stretch[i];
-                values.push_back(table.value_of(h, rows[i], stretch));
-                weights.push_back(table.has_label(h, rows[i]) ? 1.0F : 0.0F);
-            }
-            loss = mse(outputs[h], Tensor::from(values, {count, 1}, context), normaliser,
-                       Tensor::from(weights, {count, 1}, context), options.huber_delta);
+            loss = mse(outputs[h], Tensor::from(labels.values, {count, 1}, context), normaliser,
+                       Tensor::from(labels.weights, {count, 1}, context), options.huber_delta);
         }
+        total = total.defined() ? total + loss : loss;
+    }
+    return total;
+}
+
+Tensor task_loss(const std::vector<LabelTensors>& labels, const std::vector<Tensor>& outputs,
+                 const LossOptions& options) {
+    Tensor total;
+    for (std::size_t h = 0; h < labels.size(); ++h) {
+        const auto& [target, share] = labels[h];
+        if (!target.defined()) continue;
+        const Tensor loss = target.dtype() == DType::i64
+                                ? cross_entropy(outputs[h], target, 1.0, share)
+                                : mse(outputs[h], target, 1.0, share, options.huber_delta);
         total = total.defined() ? total + loss : loss;
     }
     return total;

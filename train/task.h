@@ -84,11 +84,31 @@ struct LossOptions {
 /// the losses of its micro-batches add up to the batch's. At least 1.
 std::vector<double> loss_normalisers(const TargetTable& table, std::span<const std::int64_t> batch);
 
+/// The labels of some spectra under one head, as the losses take them.
+struct HeadLabels {
+    std::vector<std::int64_t> classes;  ///< of a classification, -1 where missing; else empty
+    std::vector<float> values;          ///< of a regression, NaN where missing; else empty
+    std::vector<float> weights;         ///< 1, or 0 where missing
+};
+HeadLabels labels_of(const TargetTable& table, std::size_t head, std::span<const std::int64_t> rows,
+                     std::span<const double> log_stretch = {});
+
 /// Sum over heads of weight x (cross entropy | Huber or squared error of standardised values), for
 /// the outputs of the spectra `rows`. f32 scalar. `log_stretch`: ln of the factor that 1 + z of
 /// each of them is multiplied by; empty for none.
 Tensor task_loss(const TargetTable& table, const std::vector<Tensor>& outputs,
                  std::span<const std::int64_t> rows, std::span<const double> normalisers,
                  const LossOptions& options, std::span<const double> log_stretch = {});
+
+/// Labels that lie where the outputs do, each spectrum with its share of the loss: the weight of
+/// the head over its normaliser, 0 where the label is missing.
+struct LabelTensors {
+    Tensor target;  ///< i64 [B], or f32 [B, 1]; undefined for a head without weight
+    Tensor share;   ///< f32, of the same shape
+};
+
+/// The same loss of labels that lie on the device already.
+Tensor task_loss(const std::vector<LabelTensors>& labels, const std::vector<Tensor>& outputs,
+                 const LossOptions& options);
 
 }  // namespace balmer::train

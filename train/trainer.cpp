@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -141,6 +142,16 @@ Trainer::Trainer(vit::Model& model, std::shared_ptr<const data::PackedSet> set, 
     schedule_.warmup_steps = warmup_steps(options_.warmup, schedule_.total_steps);
     schedule_.decay = options_.decay;
     state_.settings = settings_of(options_, std::move(settings));
+    if (model_.context().device.type == DeviceType::cpu) return;
+    const auto rows = static_cast<std::int64_t>(loader_->rows().size());
+    device_step_ =
+        std::make_unique<DeviceStep>(model_, input_, targets_, optimiser_, average_.get(),
+                                     DeviceStep::Options{.batch = std::min(options_.batch, rows),
+                                                         .micro_batch = options_.micro_batch,
+                                                         .clip = options_.clip,
+                                                         .precision = options_.precision,
+                                                         .loss = options_.loss},
+                                     [this](const std::string& note) { observer_.on_note(note); });
 }
 
 Trainer::~Trainer() = default;
@@ -158,6 +169,7 @@ std::vector<NamedTensor> Trainer::checkpoint_tensors() const {
 }
 
 void Trainer::save_checkpoint() {
+    finish_all();
     // The weights may be what makes the loss unusable: the last checkpoint stays the newest.
     if (state_.strikes > 0) return;
     state_.optimiser_steps = optimiser_.steps();
@@ -198,6 +210,7 @@ void Trainer::resume() {
     state_ = loaded->state;
     state_.settings = settings;
     optimiser_.set_steps(state_.optimiser_steps);
+    if (device_step_) device_step_->set_steps(optimiser_.steps());
     random_.seek(state_.random_position);
     if (state_.epoch < options_.epochs) loader_->seek(state_.epoch, state_.batch);
     folder_.truncate_metrics(state_.step);
@@ -252,17 +265,20 @@ Trainer::BatchResult Trainer::forward_backward(const data::Batch& batch) {
         if (!std::isfinite(result.gradient_norm)) result.suspects = batch.rows;
     }
     result.is_finite = result.suspects.empty();
+    result.is_skipped = !result.is_finite || result.loss > largest_loss();
     return result;
 }
 
-bool Trainer::is_spike(double loss) const {
-    if (options_.spike_deviations <= 0.0 || optimiser_.steps() < updates_before_spikes)
-        return false;
-    return loss > state_.loss_mean + options_.spike_deviations * std::sqrt(state_.loss_variance);
+/// Above this a loss is far off; infinite while nobody knows what is usual.
+double Trainer::largest_loss() const {
+    if (options_.spike_deviations <= 0.0 || optimiser_.steps() < updates_before_spikes) {
+        return std::numeric_limits<double>::infinity();
+    }
+    return state_.loss_mean + options_.spike_deviations * std::sqrt(state_.loss_variance);
 }
 
-void Trainer::skip_update(const BatchResult& result, const data::Batch& batch) {
-    const std::vector<std::int64_t>& rows = result.is_finite ? batch.rows : result.suspects;
+void Trainer::skip_update(const BegunStep& step, const BatchResult& result) {
+    const std::vector<std::int64_t>& rows = result.is_finite ? step.rows : result.suspects;
     std::vector<std::string> files;
     for (const std::int64_t row : rows) {
         files.push_back(fmt::format("{}:{}", row, set_->file(row)));
@@ -272,7 +288,7 @@ void Trainer::skip_update(const BatchResult& result, const data::Batch& batch) {
                     state_.step + 1, result.loss, result.gradient_norm, fmt::join(files, " "));
     observer_.on_note(note);
     folder_.append({.step = state_.step + 1,
-                    .epoch = state_.epoch,
+                    .epoch = step.epoch,
                     .split = "train",
                     .loss = result.loss,
                     .gradient_norm = result.gradient_norm,
@@ -282,9 +298,11 @@ void Trainer::skip_update(const BatchResult& result, const data::Batch& batch) {
     const std::string what = fmt::format(
         "{} updates in a row had a loss or gradient that is not usable", state_.strikes);
     if (state_.rollbacks > 0) throw NumericalError(what + ", again after going back");
+    forget_begun();
     const auto loaded = checkpoints_.load_newest(checkpoint_tensors());
     if (!loaded) throw NumericalError(what + ", and there is no checkpoint to go back to");
     optimiser_.set_steps(loaded->state.optimiser_steps);
+    if (device_step_) device_step_->set_steps(optimiser_.steps());
     state_.loss_mean = loaded->state.loss_mean;
     state_.loss_variance = loaded->state.loss_variance;
     state_.strikes = 0;
@@ -292,14 +310,67 @@ void Trainer::skip_update(const BatchResult& result, const data::Batch& batch) {
     observer_.on_note(fmt::format("{}: weights are those of {} again", what, loaded->path));
 }
 
-void Trainer::train_step(data::Batch& batch) {
-    const double rate = learning_rate(schedule_, state_.step);
+void Trainer::train_step(const data::Batch& batch) {
+    BegunStep step{.rows = batch.rows,
+                   .epoch = state_.epoch,
+                   .learning_rate = learning_rate(schedule_, begun_steps())};
+    if (device_step_) {
+        device_step_->submit(
+            batch, {.learning_rate = step.learning_rate, .largest_loss = largest_loss()}, random_);
+        begun_.push_back(std::move(step));
+        if (begun_.size() > 1) finish_oldest();
+        return;
+    }
     const BatchResult result = forward_backward(batch);
-    if (!result.is_finite || is_spike(result.loss)) {
-        skip_update(result, batch);
-    } else {
-        optimiser_.step(rate, clip_factor(result.gradient_norm, options_.clip));
+    if (!result.is_skipped) {
+        optimiser_.step(step.learning_rate, clip_factor(result.gradient_norm, options_.clip));
         if (average_) average_->update(optimiser_.steps());
+    }
+    finish(step, result);
+}
+
+std::int64_t Trainer::begun_steps() const {
+    return state_.step + static_cast<std::int64_t>(begun_.size());
+}
+
+void Trainer::finish_oldest() {
+    const DeviceStep::Outcome outcome = device_step_->collect();
+    const BegunStep step = std::move(begun_.front());
+    begun_.pop_front();
+    BatchResult result{.loss = outcome.loss,
+                       .gradient_norm = outcome.gradient_norm,
+                       .is_skipped = outcome.is_skipped};
+    const auto size = static_cast<std::int64_t>(step.rows.size());
+    for (std::size_t part = 0; part < outcome.losses.size(); ++part) {
+        if (std::isfinite(outcome.losses[part])) continue;
+        const std::int64_t begin = static_cast<std::int64_t>(part) * outcome.micro_batch;
+        const std::int64_t end = std::min(size, begin + outcome.micro_batch);
+        result.suspects.insert(result.suspects.end(), step.rows.begin() + begin,
+                               step.rows.begin() + end);
+    }
+    if (result.suspects.empty() && !std::isfinite(result.gradient_norm)) {
+        result.suspects = step.rows;
+    }
+    result.is_finite = result.suspects.empty();
+    finish(step, result);
+}
+
+void Trainer::finish_all() {
+    while (!begun_.empty()) finish_oldest();
+}
+
+/// Steps under way come to nothing: weights from before them take the place of theirs.
+void Trainer::forget_begun() {
+    for (; !begun_.empty(); begun_.pop_front()) {
+        device_step_->collect();
+        ++state_.step;
+    }
+}
+
+void Trainer::finish(const BegunStep& step, const BatchResult& result) {
+    if (result.is_skipped) {
+        skip_update(step, result);
+    } else {
         state_.strikes = 0;
         const double weight = optimiser_.steps() == 1 ? 1.0 : 1.0 - loss_memory;
         const double difference = result.loss - state_.loss_mean;
@@ -309,24 +380,25 @@ void Trainer::train_step(data::Batch& batch) {
         clock_->epoch_loss += result.loss;
         ++clock_->epoch_updates;
     }
+    const auto size = static_cast<std::int64_t>(step.rows.size());
     ++state_.step;
-    clock_->spectra_since_log += batch.size;
-    clock_->spectra_this_epoch += batch.size;
+    clock_->spectra_since_log += size;
+    clock_->spectra_this_epoch += size;
     if (state_.step % options_.log_every == 0) {
         const double spectra_per_second = static_cast<double>(clock_->spectra_since_log) /
                                           std::max(1e-9, seconds_since(clock_->log));
         folder_.append({.step = state_.step,
-                        .epoch = state_.epoch,
+                        .epoch = step.epoch,
                         .split = "train",
                         .loss = result.loss,
-                        .learning_rate = rate,
+                        .learning_rate = step.learning_rate,
                         .gradient_norm = result.gradient_norm,
                         .spectra_per_second = spectra_per_second});
         observer_.on_step({.step = state_.step,
                            .total_steps = schedule_.total_steps,
-                           .epoch = state_.epoch,
+                           .epoch = step.epoch,
                            .loss = result.loss,
-                           .learning_rate = rate,
+                           .learning_rate = step.learning_rate,
                            .gradient_norm = result.gradient_norm,
                            .spectra_per_second = spectra_per_second});
         clock_->log = SteadyClock::now();
@@ -339,7 +411,8 @@ double Trainer::validate(Evaluation& evaluation) {
     const std::vector<double> normalisers = loss_normalisers(targets_, validation_rows_);
     PredictionTable table{.heads = targets_.heads(), .rows = {}};
     const auto total = static_cast<std::int64_t>(validation_rows_.size());
-    const std::int64_t size = options_.micro_batch == 0 ? options_.batch : options_.micro_batch;
+    const std::int64_t micro = device_step_ ? device_step_->micro_batch() : options_.micro_batch;
+    const std::int64_t size = micro == 0 ? options_.batch : micro;
     double loss = 0.0;
     data::Batch batch;
     for (std::int64_t begin = 0; begin < total; begin += size) {
@@ -375,6 +448,7 @@ bool Trainer::is_better(const EpochReport& report) const {
 }
 
 void Trainer::end_epoch(std::int64_t epoch) {
+    finish_all();
     const AveragedWeights averaged(average_.get());
     EpochReport report{.step = state_.step, .epoch = epoch};
     report.training_loss = clock_->epoch_loss / static_cast<double>(clock_->epoch_updates);
@@ -420,7 +494,7 @@ Outcome Trainer::run() {
     // A signal may have come between the last step of an epoch and its evaluation.
     if (state_.batch == 0 && state_.evaluated_epochs < state_.epoch) end_epoch(state_.epoch - 1);
     while (state_.epoch < options_.epochs &&
-           (options_.max_steps == 0 || state_.step < options_.max_steps)) {
+           (options_.max_steps == 0 || begun_steps() < options_.max_steps)) {
         loader_->next(batch);
         train_step(batch);
         const std::int64_t epoch = state_.epoch;
@@ -431,7 +505,7 @@ Outcome Trainer::run() {
         }
         const double age = seconds_since(clock_->checkpoint);
         const bool is_due = options_.checkpoint_every > 0
-                                ? state_.step % options_.checkpoint_every == 0
+                                ? begun_steps() % options_.checkpoint_every == 0
                                 : age > (state_.batch == 0 ? seconds_before_epoch_checkpoint
                                                            : seconds_between_checkpoints);
         const bool stops = observer_.should_stop();

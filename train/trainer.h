@@ -2,9 +2,11 @@
 // The training loop: batch -> image -> model -> losses -> gradients -> AdamW.
 //
 // A run is a pure function of (weights, data, options): on the CPU a resumed run gives the bits of
-// an uninterrupted one.
+// an uninterrupted one. On other devices an update is under way while the next batch is prepared
+// (train/device_step.h), and what came of it is known a step later.
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,6 +15,7 @@
 #include "data/pack/loader.h"
 #include "render/augment/augment.h"
 #include "train/checkpoint.h"
+#include "train/device_step.h"
 #include "train/evaluation.h"
 #include "train/model_input.h"
 #include "train/run_folder.h"
@@ -123,15 +126,27 @@ class Trainer {
         double loss = 0.0;
         double gradient_norm = 0.0;
         bool is_finite = true;
-        std::vector<std::int64_t> suspects;  ///< rows of the micro-batches that are not finite
+        bool is_skipped = false;
+        std::vector<std::int64_t> suspects = {};  ///< rows of the micro-batches that are not finite
+    };
+    /// A step whose update is under way.
+    struct BegunStep {
+        std::vector<std::int64_t> rows;
+        std::int64_t epoch = 0;
+        double learning_rate = 0.0;
     };
 
     void augment(data::Batch& batch) const;
     BatchResult forward_backward(const data::Batch& batch);
-    void train_step(data::Batch& batch);
-    bool is_spike(double loss) const;
+    void train_step(const data::Batch& batch);
+    void finish_oldest();
+    void finish_all();
+    void finish(const BegunStep& step, const BatchResult& result);
+    void forget_begun();
+    std::int64_t begun_steps() const;
+    double largest_loss() const;
     bool is_better(const EpochReport& report) const;
-    void skip_update(const BatchResult& result, const data::Batch& batch);
+    void skip_update(const BegunStep& step, const BatchResult& result);
     void end_epoch(std::int64_t epoch);
     double validate(Evaluation& evaluation);
     void save_best(const Evaluation& evaluation);
@@ -151,6 +166,8 @@ class Trainer {
     Random random_;
     Schedule schedule_;
     std::unique_ptr<data::Loader> loader_;
+    std::unique_ptr<DeviceStep> device_step_;  ///< null on the CPU
+    std::deque<BegunStep> begun_;              ///< oldest first; empty on the CPU
     std::vector<std::int64_t> validation_rows_;
     RunState state_;
 

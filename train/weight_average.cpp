@@ -17,9 +17,29 @@ WeightAverage::WeightAverage(const std::vector<NamedTensor>& parameters, double 
     }
 }
 
-void WeightAverage::update(std::int64_t step) {
+double WeightAverage::decay_of(std::int64_t step) const {
     const auto count = static_cast<double>(step);
-    const double decay = std::min(decay_, (1.0 + count) / (10.0 + count));
+    return std::min(decay_, (1.0 + count) / (10.0 + count));
+}
+
+double WeightAverage::share(std::int64_t step) const {
+    return 1.0 - decay_of(step);
+}
+
+void WeightAverage::update(const Tensor& share) {
+    for (std::size_t i = 0; i < averages_.size(); ++i) {
+        const View average = averages_[i].view();
+        const Context& context = averages_[i].context();
+        const Tensor difference = parameters_[i].tensor.clone();
+        const View change = difference.view();
+        kernels::binary(context, {BinaryOperation::subtract, change, average, change});
+        kernels::binary(context, {BinaryOperation::multiply, change, share.view(), change});
+        kernels::binary(context, {BinaryOperation::add, average, change, average});
+    }
+}
+
+void WeightAverage::update(std::int64_t step) {
+    const double decay = decay_of(step);
     for (std::size_t i = 0; i < averages_.size(); ++i) {
         const View average = averages_[i].view();
         const Context& context = averages_[i].context();

@@ -20,6 +20,11 @@ class WeightAverage {
     /// weights of the beginning are soon forgotten.
     void update(std::int64_t step);
 
+    /// 1 - d of update number `step`.
+    double share(std::int64_t step) const;
+    /// The same update with 1 - d from the weights' device, f32 [1]; 0 leaves the average as it is.
+    void update(const Tensor& share);
+
     /// Exchanges the average with the model's weights; a second call undoes it.
     void exchange();
 
@@ -27,6 +32,8 @@ class WeightAverage {
     std::vector<NamedTensor> tensors() const;
 
   private:
+    double decay_of(std::int64_t step) const;
+
     std::vector<NamedTensor> parameters_;
     std::vector<Tensor> averages_;
     double decay_;

@@ -21,6 +21,9 @@ struct ModelInput {
     Tensor flux;
     Tensor wavelength;
     Tensor mask;
+    /// transformer-1d, in place of `wavelength`, whose arithmetic in f64 only the CPU has:
+    /// wavelength_position() of each pixel, 0 where it is masked, f32 [B, L].
+    Tensor position;
 };
 
 class Model : public nn::Module {

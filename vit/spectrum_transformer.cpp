@@ -22,20 +22,20 @@ Tensor in_tokens(const Tensor& pixels, std::int64_t p) {
     return reshape(whole, {B, -1, p});
 }
 
-/// (log10(wavelength) - 3.75) / 0.25 where `valid` (0 or 1, wavelength's dtype) is 1, else 0.
-Tensor wavelength_position(const Tensor& wavelength, const Tensor& valid) {
+/// The positions of wavelengths where `valid` (0 or 1, wavelength's dtype) is 1, else 0.
+Tensor positions_of(const Tensor& wavelength, const Tensor& valid) {
     const Tensor safe = wavelength * valid + affine(valid, -1.0, 1.0);  // 1 where masked
     return affine(logarithm(safe), 1.0 / (0.25 * std::numbers::ln10), -15.0) * valid;
 }
 
 void expect_spectra(const ModelInput& input) {
-    if (!input.flux.defined() || !input.wavelength.defined() || !input.mask.defined()) {
-        throw UsageError("a spectrum transformer needs flux, wavelength and mask");
+    const Tensor& place = input.position.defined() ? input.position : input.wavelength;
+    if (!input.flux.defined() || !place.defined() || !input.mask.defined()) {
+        throw UsageError("a spectrum transformer needs flux, wavelength (or position) and mask");
     }
     if (input.flux.rank() != 2 || input.flux.size(1) == 0 ||
-        !(input.wavelength.shape() == input.flux.shape()) ||
-        !(input.mask.shape() == input.flux.shape())) {
-        throw_shape_error("spectrum transformer", {input.flux, input.wavelength, input.mask},
+        !(place.shape() == input.flux.shape()) || !(input.mask.shape() == input.flux.shape())) {
+        throw_shape_error("spectrum transformer", {input.flux, place, input.mask},
                           "expected three of [B, L]");
     }
     if (input.mask.dtype() != DType::u8) {
@@ -45,6 +45,10 @@ void expect_spectra(const ModelInput& input) {
 }
 
 }  // namespace
+
+double wavelength_position(double wavelength) {
+    return (std::log10(wavelength) - 3.75) / 0.25;
+}
 
 SpectrumTransformer::SpectrumTransformer(const ModelConfig& config, const Context& context)
     : Model(config, context),
@@ -76,8 +80,10 @@ SpectrumTransformer::Encoded SpectrumTransformer::encode(const ModelInput& input
     const Tensor valid = cast(input.mask, DType::f32);  // (B, L)
     const Tensor flux = cast(input.flux, DType::f32) * valid;
     const Tensor position =
-        cast(wavelength_position(input.wavelength, cast(input.mask, input.wavelength.dtype())),
-             DType::f32);
+        input.position.defined()
+            ? input.position
+            : cast(positions_of(input.wavelength, cast(input.mask, input.wavelength.dtype())),
+                   DType::f32);
     // A whole number: 1 where more than half of the p pixels are valid, else 0.
     const std::int64_t needed = p / 2 + 1;
     const Tensor share = affine(sum(in_tokens(valid, p), {2}), 1.0 / static_cast<double>(needed));

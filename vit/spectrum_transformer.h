@@ -13,6 +13,9 @@
 
 namespace balmer::vit {
 
+/// The wavelength position of a pixel at `wavelength` (A).
+double wavelength_position(double wavelength);
+
 class SpectrumTransformer : public Model {
   public:
     SpectrumTransformer(const ModelConfig& config, const Context& context);

@@ -3,7 +3,9 @@
 // runtime serves cpu and simt, another CUDA, in builds that have it. Everything above kernels/core
 // uses buffer.h, stream.h, transfer.h and graph.h instead.
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "kernels/core/context.h"
@@ -44,6 +46,8 @@ class Runtime {
     /// Host memory that the devices reach; null if there is none.
     virtual void* take_pinned(std::size_t bytes) = 0;
     virtual void give_pinned_back(void* memory) noexcept = 0;
+    /// True for host memory from `take_pinned`.
+    virtual bool is_pinned(const void* /*memory*/) const { return false; }
     /// Memory that moves between host and devices as they touch it; null if there is none.
     virtual void* take_managed(std::size_t bytes) = 0;
     virtual void give_managed_back(void* memory) noexcept = 0;
@@ -73,6 +77,13 @@ class Runtime {
     virtual void* end_capture(const Context& context, std::string& failure) noexcept = 0;
     virtual void replay(const Context& context, void* graph) = 0;
     virtual void destroy_graph(int index, void* graph) noexcept = 0;
+
+    /// See synchronisations() in stream.h.
+    std::uint64_t synchronisations() const { return synchronisations_; }
+    void count_synchronisation() { ++synchronisations_; }
+
+  private:
+    std::atomic<std::uint64_t> synchronisations_ = 0;
 };
 
 /// The runtime of a device; DeviceError if this build has none or the machine has no such device.

@@ -75,6 +75,7 @@ class CudaRuntime : public Runtime {
         return block_or_null(status, "cudaHostAlloc", 0) ? memory : nullptr;
     }
     void give_pinned_back(void* memory) noexcept override { cudaFreeHost(memory); }
+    bool is_pinned(const void* memory) const override { return !is_pageable(memory); }
 
     void* take_managed(std::size_t bytes) override {
         use_cuda_device(0);

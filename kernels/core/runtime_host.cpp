@@ -3,8 +3,12 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstring>
+#include <iterator>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <new>
 
 #include "kernels/core/error.h"
@@ -51,8 +55,24 @@ class HostRuntime : public Runtime {
         __asan_poison_memory_region(static_cast<char*>(block) + usable, bytes - usable);
     }
 
-    void* take_pinned(std::size_t bytes) override { return take_memory(0, bytes); }
-    void give_pinned_back(void* memory) noexcept override { give_memory_back(0, memory); }
+    void* take_pinned(std::size_t bytes) override {
+        void* memory = take_memory(0, bytes);
+        const std::scoped_lock lock(mutex_);
+        if (memory != nullptr) pinned_[static_cast<std::byte*>(memory)] = bytes;
+        return memory;
+    }
+    void give_pinned_back(void* memory) noexcept override {
+        const std::scoped_lock lock(mutex_);
+        pinned_.erase(static_cast<std::byte*>(memory));
+        give_memory_back(0, memory);
+    }
+    bool is_pinned(const void* memory) const override {
+        const std::scoped_lock lock(mutex_);
+        const auto after = pinned_.upper_bound(static_cast<const std::byte*>(memory));
+        if (after == pinned_.begin()) return false;
+        const auto& [start, bytes] = *std::prev(after);
+        return static_cast<const std::byte*>(memory) < start + bytes;
+    }
 
     void* take_managed(std::size_t bytes) override { return take_memory(0, bytes); }
     void give_managed_back(void* memory) noexcept override { give_memory_back(0, memory); }
@@ -104,6 +124,11 @@ class HostRuntime : public Runtime {
         const long bytes = sysconf(_SC_PAGESIZE);
         return count > 0 && bytes > 0 ? static_cast<std::size_t>(count) * bytes : 0;
     }
+
+    mutable std::mutex mutex_;
+    /// Start and size of what counts as pinned, so that tests without a GPU see copies that would
+    /// wait for one.
+    std::map<const std::byte*, std::size_t> pinned_;
 };
 
 }  // namespace

@@ -38,7 +38,13 @@ Context Stream::context(int threads) const {
 }
 
 void synchronize(const Context& context) {
-    runtime_of(context.device).synchronize(context);
+    Runtime& runtime = runtime_of(context.device);
+    if (context.device.type != DeviceType::cpu) runtime.count_synchronisation();
+    runtime.synchronize(context);
+}
+
+std::uint64_t synchronisations(Device device) {
+    return device.type == DeviceType::cpu ? 0 : runtime_of(device).synchronisations();
 }
 
 Event::Event(Device device, Kind kind)

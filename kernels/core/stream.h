@@ -2,6 +2,7 @@
 // Devices of this machine, streams and events, as values.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "kernels/core/context.h"
@@ -46,6 +47,11 @@ class Stream {
 
 /// Waits until the work of the context's stream is done; DeviceError if any of it failed.
 void synchronize(const Context& context);
+
+/// How often the host waited for all work of a stream of this type of device: by `synchronize`, or
+/// by a copy to or from host memory that is not pinned. Counted on simt as if its work were
+/// asynchronous; always 0 on the cpu. Waiting for an event is not counted.
+std::uint64_t synchronisations(Device device);
 
 /// A point in a stream, to wait for or to measure time from.
 class Event {

@@ -22,6 +22,14 @@ bool has_host_side(Device destination, Device source) {
     return destination.type != DeviceType::cuda || source.type != DeviceType::cuda;
 }
 
+/// A copy between the cpu's memory and another device waits for the stream, unless it is pinned.
+void count_waiting(Device device, const void* memory, Device other, const void* other_memory) {
+    const bool is_on_cpu = device.type == DeviceType::cpu;
+    if (is_on_cpu == (other.type == DeviceType::cpu)) return;
+    if (pinning_runtime().is_pinned(is_on_cpu ? memory : other_memory)) return;
+    runtime_of(is_on_cpu ? other : device).count_synchronisation();
+}
+
 /// A view as rows of contiguous bytes, evenly apart.
 struct Rows {
     std::size_t bytes = 0;
@@ -54,6 +62,7 @@ void copy_bytes(const Context& context, void* destination, Device destination_de
                 const void* source, Device source_device, std::size_t bytes) {
     Runtime& runtime = copier(context, destination_device, source_device);
     if (bytes == 0) return;
+    count_waiting(destination_device, destination, source_device, source);
     runtime.copy(context, {.destination = destination,
                            .destination_pitch = bytes,
                            .source = source,
@@ -78,14 +87,15 @@ void copy_view(const Context& context, const View& destination, const View& sour
     }
     const Rows to = rows_of(destination);
     const Rows from = rows_of(source);
-    copier(context, destination.device, source.device)
-        .copy(context, {.destination = destination.data,
-                        .destination_pitch = to.pitch,
-                        .source = source.data,
-                        .source_pitch = from.pitch,
-                        .bytes = from.bytes,
-                        .count = from.count,
-                        .has_host_side = has_host_side(destination.device, source.device)});
+    Runtime& runtime = copier(context, destination.device, source.device);
+    count_waiting(destination.device, destination.data, source.device, source.data);
+    runtime.copy(context, {.destination = destination.data,
+                           .destination_pitch = to.pitch,
+                           .source = source.data,
+                           .source_pitch = from.pitch,
+                           .bytes = from.bytes,
+                           .count = from.count,
+                           .has_host_side = has_host_side(destination.device, source.device)});
 }
 
 void fill_bytes(const Context& context, void* destination, unsigned char value, std::size_t bytes) {

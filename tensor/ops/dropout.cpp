@@ -24,8 +24,9 @@ View samples_of(const Tensor& x) {
                 x.context().device);
 }
 
-Tensor drop_samples(const Tensor& x, double probability, const kernels::RandomPlace& place,
-                    const Tensor& residual) {
+Tensor drop_samples(const Tensor& x, double probability, kernels::RandomPlace place,
+                    const Tensor& advance, const Tensor& residual) {
+    if (advance.defined()) place.advance = advance.view();
     const Tensor source = contiguous(x).detach();
     const Tensor added = residual.defined() ? contiguous(residual).detach() : Tensor();
     const Tensor out = Tensor::empty(x.shape(), x.dtype(), x.context());
@@ -44,7 +45,8 @@ Tensor drop_elements(const Tensor& x, double probability, const kernels::RandomP
 
 }  // namespace
 
-Tensor drop_path(const Tensor& x, double probability, Random& random, const Tensor& residual) {
+Tensor drop_path(const Tensor& x, double probability, Random& random, const Tensor& residual,
+                 const Tensor& advance) {
     if (residual.defined()) {
         expect_same_dtype("drop_path", {x, residual});
         if (!(residual.shape() == x.shape())) {
@@ -57,13 +59,13 @@ Tensor drop_path(const Tensor& x, double probability, Random& random, const Tens
     const bool has_residual = residual.defined();
     std::vector<Tensor> inputs = {x};
     if (has_residual) inputs.push_back(residual);
-    return differentiable(
-        "drop_path", drop_samples(x, probability, place, residual), std::move(inputs),
-        [=](const Tensor& gradient) -> std::vector<Tensor> {
-            std::vector<Tensor> gradients = {drop_samples(gradient, probability, place, {})};
-            if (has_residual) gradients.push_back(gradient);
-            return gradients;
-        });
+    return differentiable("drop_path", drop_samples(x, probability, place, advance, residual),
+                          std::move(inputs), [=](const Tensor& gradient) -> std::vector<Tensor> {
+                              std::vector<Tensor> gradients = {
+                                  drop_samples(gradient, probability, place, advance, {})};
+                              if (has_residual) gradients.push_back(gradient);
+                              return gradients;
+                          });
 }
 
 Tensor dropout(const Tensor& x, double probability, Random& random) {

@@ -8,8 +8,10 @@ namespace balmer {
 
 /// Stochastic depth (Huang et al. 2016, arXiv:1603.09382): sample b of x [B, ...] becomes 0 with
 /// `probability`, else x[b] / (1 - probability); plus `residual` [B, ...] where it is defined. One
-/// number of `random` a sample. UsageError unless 0 <= probability < 1.
-Tensor drop_path(const Tensor& x, double probability, Random& random, const Tensor& residual = {});
+/// number of `random` a sample; `advance` (i64 [1] on x's device, where it is defined) is added to
+/// its position when the work runs. UsageError unless 0 <= probability < 1.
+Tensor drop_path(const Tensor& x, double probability, Random& random, const Tensor& residual = {},
+                 const Tensor& advance = {});
 
 /// The same of single elements (Srivastava et al. 2014). One number of `random` every four
 /// elements.

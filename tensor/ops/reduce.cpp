@@ -64,18 +64,11 @@ Tensor masked_mean(const Tensor& x, const Tensor& mask) {
     if (x.rank() != 3 || !(mask.shape() == Shape{x.size(0), x.size(1)})) {
         throw_shape_error("masked_mean", {x, mask}, "expected [B, T, C] and a mask [B, T]");
     }
-    const std::int64_t B = x.size(0);
-    const std::int64_t T = x.size(1);
-    const auto valid = mask.to_vector<std::uint8_t>();
-    std::vector<float> weights(valid.size());  // (B, T)
-    for (std::int64_t b = 0; b < B; ++b) {
-        std::int64_t count = 0;
-        for (std::int64_t t = 0; t < T; ++t) count += valid[b * T + t] != 0 ? 1 : 0;
-        for (std::int64_t t = 0; t < T; ++t) {
-            weights[b * T + t] = valid[b * T + t] != 0 ? 1.0F / static_cast<float>(count) : 0.0F;
-        }
-    }
-    const Tensor weight = cast(Tensor::from(weights, {B, T, 1}, x.context()), x.dtype());
+    const Tensor valid = reshape(cast(mask, DType::f32), {x.size(0), x.size(1), 1});
+    const Tensor count = sum_keeping(valid, {x.size(0), 1, 1}, 1.0, DType::f32);
+    // 1 where nothing is valid: 0 divided by it is 0.
+    const Tensor divisor = count + relu(affine(count, -1.0, 1.0));
+    const Tensor weight = cast(valid / divisor, x.dtype());
     return sum(x * weight, {1});
 }
 

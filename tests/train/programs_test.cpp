@@ -293,6 +293,34 @@ TEST_F(Programs, OneDimensionalTransformerTrainsAndInfers) {
     }
 }
 
+TEST_F(Programs, SimtPredictsWhatTheCpuDoes) {
+    if (!is_built_for(DeviceType::simt)) GTEST_SKIP() << "this build has no simt";
+    ASSERT_EQ(train("--out run --max-steps 3").code, 0);
+    for (const std::string device : {"cpu", "simt"}) {
+        const Outcome outcome = infer("--model run --input set --split test --device " + device +
+                                      " --out " + device + ".csv");
+        ASSERT_EQ(outcome.code, 0) << outcome.error;
+    }
+    const auto expected = csv_lines("cpu.csv");
+    const auto actual = csv_lines("simt.csv");
+    ASSERT_EQ(actual.size(), expected.size());
+    for (std::size_t line = 0; line < expected.size(); ++line) {
+        std::istringstream cells(expected[line]);
+        std::istringstream other_cells(actual[line]);
+        std::string cell;
+        std::string other;
+        while (std::getline(cells, cell, ',') && std::getline(other_cells, other, ',')) {
+            char* end = nullptr;
+            const double value = std::strtod(cell.c_str(), &end);
+            if (end != cell.c_str() && *end == '\0') {
+                EXPECT_NEAR(std::stod(other), value, 1e-5 * std::max(1.0, std::abs(value)));
+            } else {
+                EXPECT_EQ(other, cell);
+            }
+        }
+    }
+}
+
 TEST_F(Programs, Fault65ClosedStdoutLeavesOutputsComplete) {
     const Outcome outcome = train("--out run --max-steps 2 >&-");
     EXPECT_TRUE(fs::exists(path("run/model.safetensors"))) << outcome.error;

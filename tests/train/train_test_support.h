@@ -6,6 +6,7 @@
 
 #include "data/pack/packed_set.h"
 #include "kernels/resample/resample.h"
+#include "kernels/simt/schedule.h"
 #include "tests/data/pack_test_support.h"
 #include "train/trainer.h"
 
@@ -64,6 +65,24 @@ inline vit::ModelConfig small_configuration() {
 inline Context one_thread() {
     Context context;
     context.threads = 1;
+    return context;
+}
+
+/// Of a width that the fused kernels of devices take.
+inline vit::ModelConfig tiny_vit() {
+    vit::ModelConfig config = small_configuration();
+    config.width = 32;
+    config.attention_heads = 1;
+    config.mlp_width = 64;
+    return config;
+}
+
+/// A context of simt; without a schedule BALMER_SIMT_SEED names it.
+inline Context simt_context(const simt::Schedule* schedule = nullptr) {
+    Context context = one_thread();
+    context.device = {DeviceType::simt, 0};
+    // A context carries a schedule without const, as it does the streams of other devices.
+    context.stream = const_cast<simt::Schedule*>(schedule);
     return context;
 }
 
