@@ -24,12 +24,20 @@ function(balmer_compile_options target)
     # -ffp-contract=off: the same bits on every device and at every optimisation level.
     # -fno-math-errno -fno-trapping-math: nobody reads errno or the exception flags, and with them
     # no loop that holds a square root or a floating comparison becomes vector code.
-    target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow=local -Wnon-virtual-dtor
-        -Woverloaded-virtual -Wno-restrict -ffp-contract=off -fno-math-errno -fno-trapping-math
-        $<$<BOOL:${BALMER_WERROR}>:-Werror>)
-    if(BALMER_BASELINE)
-        target_compile_options(${target} PRIVATE -march=${BALMER_BASELINE})
+    set(options -Wall -Wextra -Wshadow=local -Wnon-virtual-dtor -Woverloaded-virtual -Wno-restrict
+        -ffp-contract=off -fno-math-errno -fno-trapping-math)
+    if(BALMER_WERROR)
+        list(APPEND options -Werror)
     endif()
+    if(BALMER_BASELINE)
+        list(APPEND options -march=${BALMER_BASELINE})
+    endif()
+    target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${options}>")
+    set(cuda_options -std=c++20 --expt-relaxed-constexpr -lineinfo --threads 2 -Xcompiler -Wall)
+    if(BALMER_WERROR)
+        list(APPEND cuda_options -Werror all-warnings)
+    endif()
+    target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${cuda_options}>")
     if(BALMER_SANITIZE)
         target_compile_options(${target} PUBLIC -fsanitize=${BALMER_SANITIZE}
             -fno-omit-frame-pointer -fno-sanitize-recover=all)

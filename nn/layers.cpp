@@ -106,23 +106,8 @@ Tensor TransformerBlock::run(const Tensor& x, const Tensor& key_mask, const Forw
         throw UsageError("drop path: training needs a source of random numbers");
     }
     Random& random = *options.random;
-    const Tensor attended = residual + drop_path(attend({}), drop_path_, random);
-    return attended + drop_path(mlp.forward(norm2.forward(attended)), drop_path_, random);
-}
-
-Tensor drop_path(const Tensor& x, double probability, Random& random) {
-    if (!(probability >= 0.0 && probability < 1.0)) {
-        throw UsageError("drop path: expected a probability in [0, 1), got " +
-                         std::to_string(probability));
-    }
-    if (probability == 0.0) return x;
-    std::vector<float> kept(static_cast<std::size_t>(x.size(0)));
-    for (float& sample : kept) sample = random.uniform() < probability ? 0.0F : 1.0F;
-    Shape shape;
-    for (int i = 0; i < x.rank(); ++i) shape.push_back(i == 0 ? x.size(0) : 1);
-    // The mask is 0 or 1, exact in every dtype; the factor is applied in the kernel's precision.
-    const Tensor mask = cast(Tensor::from(kept, shape, x.context()), x.dtype());
-    return affine(x, 1.0 / (1.0 - probability)) * mask;
+    const Tensor attended = drop_path(attend({}), drop_path_, random, residual);
+    return drop_path(mlp.forward(norm2.forward(attended)), drop_path_, random, attended);
 }
 
 }  // namespace balmer::nn

@@ -115,9 +115,4 @@ class TransformerBlock : public Module {
     double drop_path_;
 };
 
-/// Stochastic depth (Huang et al. 2016, arXiv:1603.09382): sample b of x [B, ...] becomes 0 with
-/// `probability`, else x[b] / (1 - probability). One number of `random` a sample. UsageError unless
-/// 0 <= probability < 1.
-Tensor drop_path(const Tensor& x, double probability, Random& random);
-
 }  // namespace balmer::nn

@@ -20,7 +20,9 @@ struct SpectrumBatch {
     /// rows are known.
     View inverse_variance_known = {};
     View wavelength;  ///< f64 [B, L] or [L], increasing; only `interpolate` needs it
-    View lengths;     ///< i64 [B]: pixels of each row that exist, 0..L; absent: all L
+    /// i64 [B]: pixels of each row that exist, 0..L (other devices than the CPU cut what lies
+    /// outside to that); absent: all L.
+    View lengths;
 };
 
 /// What a renderer gets; `output` has been checked against `options` and `batch`.
@@ -47,7 +49,8 @@ const ImageType& find_image_type(const std::string& name);
 
 /// Draws every spectrum of the batch. `output` is u8 [B, S, S, 3] (rows from the top, red green
 /// blue, as matplotlib and PIL hold pixels), or f32 or bf16 [B, 3, S, S] with
-/// (pixel / 255 - mean) / standard_deviation: what a vision transformer takes.
+/// (pixel / 255 - mean) / standard_deviation: what a vision transformer takes. Every device draws
+/// the same bytes.
 ///
 /// Defined for every input: no pixels, one pixel, more pixels than fit (the rest is not drawn, see
 /// lost_pixels), nothing but masked pixels, constant flux, NaN and infinities.

@@ -3,6 +3,7 @@
 
 #include "tensor/ops/arithmetic.h"
 #include "tensor/ops/attention.h"
+#include "tensor/ops/dropout.h"
 #include "tensor/ops/layer_norm.h"
 #include "tensor/ops/linear.h"
 #include "tensor/ops/losses.h"

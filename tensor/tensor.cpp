@@ -1,7 +1,6 @@
 #include "tensor/tensor.h"
 
-#include <cstring>
-
+#include "kernels/core/transfer.h"
 #include "kernels/elementwise/elementwise.h"
 #include "tensor/autograd.h"
 
@@ -41,19 +40,19 @@ Tensor Tensor::from(std::span<const T> values, const Shape& shape, const Context
         throw ShapeError("Tensor::from: " + std::to_string(values.size()) +
                          " values for the shape " + to_string(shape));
     }
-    if (context.device.type != DeviceType::cpu) {
-        throw DeviceError("Tensor::from: no copy from the host to " + name_of(context.device));
-    }
     Tensor tensor = empty(shape, dtype_of_v<T>, context);
-    if (!values.empty()) std::memcpy(tensor.view().data, values.data(), values.size_bytes());
+    copy_bytes(context, tensor.view().data, context.device, values.data(), Device{},
+               values.size_bytes());
     return tensor;
 }
 
 template <class T>
 std::vector<T> Tensor::to_vector() const {
     const Tensor source = is_contiguous() ? *this : clone();
-    const T* first = source.data<T>();
-    return std::vector<T>(first, first + numel());
+    std::vector<T> values(static_cast<std::size_t>(numel()));
+    copy_bytes(context(), values.data(), Device{}, source.view().as<T>(), context().device,
+               values.size() * sizeof(T));
+    return values;
 }
 
 template Tensor Tensor::from(std::span<const float>, const Shape&, const Context&);
@@ -101,17 +100,48 @@ double Tensor::item() const {
     if (numel() != 1) {
         throw ShapeError("item: expected one element, got " + balmer::to_string(shape()));
     }
-    Tensor value = empty({}, DType::f64, context());
-    View source = view();
-    source.shape = source.strides = Shape{};
-    kernels::copy(context(), {source, value.view()});
-    return *value.data<double>();
+    return dispatch_all(dtype(), [this](auto tag) {
+        typename decltype(tag)::type value{};
+        copy_bytes(context(), &value, Device{}, view().data, context().device, sizeof(value));
+        return static_cast<double>(value);
+    });
 }
 
 Tensor Tensor::clone() const {
     Tensor copy = empty(shape(), dtype(), context());
     kernels::copy(context(), {view(), copy.view()});
     return copy;
+}
+
+Tensor Tensor::to(const Context& target) const {
+    if (target.device == context().device) return is_contiguous() ? detach() : clone();
+    const Tensor copy = empty(shape(), dtype(), target);
+    copy.copy_from(*this);
+    return copy;
+}
+
+void Tensor::copy_from(const Tensor& source) const {
+    if (!(source.shape() == shape()) || source.dtype() != dtype()) {
+        throw_shape_error("copy_from", {*this, source}, "shape and dtype must be equal");
+    }
+    if (source.context().device == context().device) {
+        kernels::copy(context(), {source.view(), view()});
+        return;
+    }
+    const Tensor from = source.is_contiguous() ? source : source.clone();
+    const Tensor target = is_contiguous() ? *this : empty(shape(), dtype(), context());
+    // Ordered on the stream of the side that has one.
+    const bool is_upload = from.context().device.type == DeviceType::cpu;
+    copy_bytes(is_upload ? context() : from.context(), target.view().data, context().device,
+               from.view().data, from.context().device,
+               static_cast<std::size_t>(numel()) * size_of(dtype()));
+    if (!is_contiguous()) kernels::copy(context(), {target.view(), view()});
+}
+
+void Tensor::expect_on_cpu() const {
+    if (context().device.type == DeviceType::cpu) return;
+    throw DeviceError("data: " + balmer::to_string(*this) + " lies on " +
+                      name_of(context().device) + "; to({}) brings it to the CPU");
 }
 
 Tensor Tensor::detach() const {

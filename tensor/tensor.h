@@ -49,9 +49,11 @@ class Tensor {
     /// What kernels get. Valid while this tensor's storage lives.
     View view() const;
 
-    /// Pointer to the first element; DTypeError for another type than the tensor's.
+    /// Pointer to the first element; DTypeError for another type than the tensor's, DeviceError
+    /// unless it lies on the CPU.
     template <class T>
     T* data() const {
+        expect_on_cpu();
         return view().as<T>();
     }
     /// The elements in row-major order; DTypeError for another type than the tensor's.
@@ -62,6 +64,11 @@ class Tensor {
 
     /// A contiguous copy without history.
     Tensor clone() const;
+    /// A contiguous copy without history on the device of `context`; the tensor itself, detached,
+    /// if it lies there and is contiguous.
+    Tensor to(const Context& context) const;
+    /// Copies `source`'s elements, of the same shape and dtype, from any device.
+    void copy_from(const Tensor& source) const;
     /// The same data without history; does not require a gradient.
     Tensor detach() const;
 
@@ -99,6 +106,7 @@ class Tensor {
     friend Tensor make_view(const Tensor&, const Shape&, const Strides&, std::int64_t);
     friend Tensor differentiable(const char*, Tensor, std::vector<Tensor>, BackwardFunction);
     explicit Tensor(std::shared_ptr<TensorImpl> impl) : impl_(std::move(impl)) {}
+    void expect_on_cpu() const;
 
     std::shared_ptr<TensorImpl> impl_;
 };

@@ -112,7 +112,7 @@ void write_checkpoint(const std::string& path, const RunState& state,
     json checksums = json::object();
     std::vector<Tensor> contiguous;  // keeps the views' storage alive
     for (const auto& [name, tensor] : tensors) {
-        contiguous.push_back(tensor.is_contiguous() ? tensor : tensor.clone());
+        contiguous.push_back(tensor.to({}));
         const View view = contiguous.back().view();
         views.push_back({name, view});
         checksums[name] = weights::checksum_of(view.data, bytes_of(tensor));
@@ -159,7 +159,11 @@ RunState read_checkpoint(const std::string& path, const std::vector<NamedTensor>
     }
     expect_tensors(file, tensors);
     for (const auto& [name, tensor] : tensors) {
-        file.read_into(name, tensor.view().data, bytes_of(tensor));
+        const bool is_on_cpu = tensor.context().device.type == DeviceType::cpu;
+        const Tensor staging =
+            is_on_cpu ? tensor : Tensor::empty(tensor.shape(), tensor.dtype(), Context{});
+        file.read_into(name, staging.view().data, bytes_of(tensor));
+        if (!is_on_cpu) tensor.copy_from(staging);
         tensor.mark_changed();
     }
     return state_from_json(json::parse(position));

@@ -5,6 +5,7 @@
 
 #include "kernels/core/nearest_name.h"
 #include "kernels/core/parallel.h"
+#include "kernels/core/transfer.h"
 #include "kernels/resample/resample.h"
 #include "render/image.h"
 
@@ -89,7 +90,20 @@ vit::ModelInput InputBuilder::build(const data::Batch& batch, std::int64_t begin
 vit::ModelInput InputBuilder::build_image(const data::Batch& batch, std::int64_t begin,
                                           std::int64_t count) const {
     const Tensor pixels = Tensor::empty({count, 3, image_size_, image_size_}, precision_, context_);
-    render::render(context_, options_.image, data::image_batch(batch, begin, count), pixels.view());
+    std::vector<Tensor> uploaded;  // keeps the views' storage alive
+    const auto upload = [&](View& view) {
+        if (!view || view.device == context_.device) return;
+        uploaded.push_back(Tensor::empty(view.shape, view.dtype, context_));
+        copy_bytes(context_, uploaded.back().view().data, context_.device, view.data, view.device,
+                   static_cast<std::size_t>(view.numel()) * size_of(view.dtype));
+        view = uploaded.back().view();
+    };
+    render::SpectrumBatch spectra = data::image_batch(batch, begin, count);
+    for (View* view : {&spectra.flux, &spectra.mask, &spectra.inverse_variance,
+                       &spectra.inverse_variance_known, &spectra.wavelength, &spectra.lengths}) {
+        upload(*view);
+    }
+    render::render(context_, options_.image, spectra, pixels.view());
     vit::ModelInput input;
     input.pixels = pixels;
     return input;
@@ -98,9 +112,9 @@ vit::ModelInput InputBuilder::build_image(const data::Batch& batch, std::int64_t
 vit::ModelInput InputBuilder::build_spectrum(const data::Batch& batch, std::int64_t begin,
                                              std::int64_t count) const {
     const std::int64_t length = batch.length;
-    const Tensor flux = Tensor::empty({count, length}, DType::f32, context_);
-    const Tensor wavelength = Tensor::empty({count, length}, DType::f64, context_);
-    const Tensor mask = Tensor::empty({count, length}, DType::u8, context_);
+    const Tensor flux = Tensor::empty({count, length}, DType::f32);
+    const Tensor wavelength = Tensor::empty({count, length}, DType::f64);
+    const Tensor mask = Tensor::empty({count, length}, DType::u8);
     parallel_for(context_, count, 1, [&](std::int64_t b) {
         const std::int64_t source = (begin + b) * length;
         const std::int64_t target = b * length;
@@ -115,9 +129,9 @@ vit::ModelInput InputBuilder::build_spectrum(const data::Batch& batch, std::int6
                        [](std::uint8_t bad) { return std::uint8_t{bad == 0}; });
     });
     vit::ModelInput input;
-    input.flux = flux;
-    input.wavelength = wavelength;
-    input.mask = mask;
+    input.flux = flux.to(context_);
+    input.wavelength = wavelength.to(context_);
+    input.mask = mask.to(context_);
     return input;
 }
 

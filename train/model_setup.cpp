@@ -47,7 +47,7 @@ ModelConfig base_configuration(const ModelSetup& setup) {
         }
         expect_same("width", preset.width, config.width, setup);
         expect_same("layers", preset.layers, config.layers, setup);
-        expect_same("heads", preset.heads, config.heads, setup);
+        expect_same("attention heads", preset.attention_heads, config.attention_heads, setup);
     }
     return config;
 }
@@ -80,9 +80,9 @@ std::string list_of(const std::vector<std::string>& names) {
 std::unique_ptr<vit::Model> set_up_model(const ModelSetup& setup, const Context& context,
                                          const std::function<void(const std::string&)>& say) {
     ModelConfig config = base_configuration(setup);
-    const std::vector<Head> pretrained_heads = config.heads_;
+    const std::vector<Head> pretrained_heads = config.heads;
     const int pretrained_layers = config.head_layers;
-    config.heads_ = setup.heads;
+    config.heads = setup.heads;
     config.drop_path = setup.drop_path;
     if (setup.image_size > 0) config.image_size = setup.image_size;
     if (setup.patch_pixels > 0) config.patch_pixels = setup.patch_pixels;
@@ -91,7 +91,7 @@ std::unique_ptr<vit::Model> set_up_model(const ModelSetup& setup, const Context&
 
     std::vector<std::string> kept;
     const bool same_depth = setup.head_layers == 0 || setup.head_layers == pretrained_layers;
-    for (Head& head : config.heads_) {
+    for (Head& head : config.heads) {
         const auto found =
             std::find_if(pretrained_heads.begin(), pretrained_heads.end(),
                          [&](const Head& other) { return other.target == head.target; });

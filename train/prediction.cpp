@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "data/object_id.h"
 #include "weights/atomic_file.h"
 
 namespace balmer::train {
@@ -48,8 +49,9 @@ void write_predictions_csv(const std::string& path, const PredictionTable& table
     file.write(line + "\n");
 
     for (const PredictionRow& row : table.rows) {
-        line = fmt::format("{},{},{},{},{},{},{}", row.id, field(row.survey), field(row.file),
-                           row.row, field(row.status), field(row.reason), number(row.snr, 5));
+        line = fmt::format("{},{},{},{},{},{},{}", data::id_text(row.survey, row.id),
+                           field(row.survey), field(row.file), row.row, field(row.status),
+                           field(row.reason), number(row.snr, 5));
         for (std::size_t h = 0; h < table.heads.size(); ++h) {
             const auto& head = table.heads[h];
             if (!row.is_predicted()) {

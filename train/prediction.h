@@ -12,7 +12,7 @@
 namespace balmer::train {
 
 struct PredictionRow {
-    std::int64_t id = 0;  ///< the survey's own object id; 0 if none
+    std::int64_t id = 0;  ///< the bits of the survey's own object id; 0 if none
     std::string survey;
     std::string file;
     std::int64_t row = 0;  ///< row inside the file
@@ -47,8 +47,9 @@ void write_predictions_csv(const std::string& path, const PredictionTable& table
 
 /// Writes a FITS binary table, atomically, with Redrock's names: TARGETID, SURVEY, FILE, ROW,
 /// STATUS, REASON, SNR, then SPECTYPE, SUBTYPE, P_LABEL, Z, ZERR, ZWARN, TEFF, TEFF_ERR ... as the
-/// model has heads for them; missing numbers are NaN. The extension is called REDSHIFTS where there
-/// is a z, else PREDICTIONS.
+/// model has heads for them; missing numbers are NaN. TARGETID is
+/// a signed column, but an unsigned one (TZERO = 2^63) where an SDSS id is above 2^63. The
+/// extension is called REDSHIFTS where there is a z, else PREDICTIONS.
 void write_predictions_fits(const std::string& path, const PredictionTable& table);
 
 }  // namespace balmer::train

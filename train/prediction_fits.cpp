@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "data/object_id.h"
 #include "kernels/core/error.h"
 #include "train/prediction.h"
 #include "weights/atomic_file.h"
@@ -24,7 +25,7 @@ struct Column {
     std::string format;
     std::string unit;
     std::vector<std::string> texts;      // format "nA"
-    std::vector<std::int64_t> integers;  // format "K"
+    std::vector<std::int64_t> integers;  // format "K", or "W": their bits are unsigned
     std::vector<double> numbers;         // format "D"
 };
 
@@ -36,6 +37,17 @@ Column text_column(const std::string& name, std::vector<std::string> texts) {
 
 Column integer_column(const std::string& name, std::vector<std::int64_t> values) {
     return {name, "K", "", {}, std::move(values), {}};
+}
+
+/// Signed as Redrock's, unless an id is too large for that; "W" is CFITSIO's name of unsigned
+/// 64-bit numbers, stored as signed ones with TZERO = 2^63.
+Column id_column(const PredictionTable& table) {
+    Column column{"TARGETID", "K", "", {}, {}, {}};
+    for (const PredictionRow& row : table.rows) {
+        column.integers.push_back(row.id);
+        if (row.id < 0 && data::has_unsigned_ids(row.survey)) column.format = "W";
+    }
+    return column;
 }
 
 Column number_column(const std::string& name, std::vector<double> values,
@@ -98,8 +110,7 @@ void add_value_columns(std::vector<Column>& columns, const PredictionTable& tabl
 std::vector<Column> make_columns(const PredictionTable& table) {
     using Row = PredictionRow;
     std::vector<Column> columns;
-    columns.push_back(
-        integer_column("TARGETID", collect(table, [](const Row& r) { return r.id; })));
+    columns.push_back(id_column(table));
     columns.push_back(text_column("SURVEY", collect(table, [](const Row& r) { return r.survey; })));
     columns.push_back(text_column("FILE", collect(table, [](const Row& r) { return r.file; })));
     columns.push_back(integer_column("ROW", collect(table, [](const Row& r) { return r.row; })));
@@ -168,7 +179,8 @@ class MemoryFits {
             check(fits_write_col(file_, TSTRING, number, 1, 1, static_cast<LONGLONG>(texts.size()),
                                  texts.data(), &status_));
         } else if (!column.integers.empty()) {
-            check(fits_write_col(file_, TLONGLONG, number, 1, 1,
+            const int type = column.format == "W" ? TULONGLONG : TLONGLONG;
+            check(fits_write_col(file_, type, number, 1, 1,
                                  static_cast<LONGLONG>(column.integers.size()),
                                  const_cast<std::int64_t*>(column.integers.data()), &status_));
         } else if (!column.numbers.empty()) {

@@ -14,7 +14,7 @@ struct Predictor::Parts {
 
 Predictor::Predictor(const std::string& model_directory, const Context& context, DType precision) {
     auto model = vit::load_model(model_directory, context);
-    if (model->config().heads_.empty()) {
+    if (model->config().heads.empty()) {
         throw UsageError(model_directory + ": the model has no head, so it predicts nothing");
     }
     InputBuilder input(model->config(), context, precision);
@@ -27,7 +27,7 @@ Predictor::Predictor(Predictor&&) noexcept = default;
 Predictor& Predictor::operator=(Predictor&&) noexcept = default;
 
 const std::vector<vit::ModelConfig::Head>& Predictor::heads() const {
-    return parts_->model->config().heads_;
+    return parts_->model->config().heads;
 }
 
 std::vector<PredictionRow> Predictor::predict(std::span<const data::Spectrum> spectra) const {

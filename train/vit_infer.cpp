@@ -6,7 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cstring>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "data/program/arguments.h"
 #include "data/program/progress.h"
@@ -16,8 +16,9 @@
 #include "train/model_input.h"
 #include "train/program_context.h"
 #include "train/spectrum_source.h"
+#include "vit/embeddings.h"
 #include "vit/model_directory.h"
-#include "weights/safetensors.h"
+#include "weights/atomic_file.h"
 
 namespace balmer::train {
 namespace {
@@ -50,7 +51,8 @@ void add_options(CLI::App& app, Arguments& arguments) {
         ->type_name("PATH...");
     app.add_option("--pixels", arguments.pixels,
                    "Instead of spectra: a safetensors file with images `pixel_values` f32 [N, 3, "
-                   "H, W], normalised (example: --pixels images.safetensors)")
+                   "H, W], normalised; position embeddings are interpolated to another size than "
+                   "the model's (example: --pixels images.safetensors)")
         ->type_name("FILE");
     app.add_option("--out", arguments.out,
                    "Table of predictions, .csv or .fits; may be left out with --embeddings or "
@@ -119,29 +121,28 @@ void expect_sensible(const Arguments& arguments) {
 }
 
 /// Features of all spectra, in the order of the table; zero for those that could not be used.
-class Embeddings {
+class FeatureTable {
   public:
-    void set(const Tensor& tensor, std::span<const std::size_t> places) {
-        if (shape_.rank() == 0) shape_ = tensor.shape().without(0);
-        const auto width = static_cast<std::size_t>(shape_.numel());
+    explicit FeatureTable(std::int64_t width) : width_(static_cast<std::size_t>(width)) {}
+
+    void set(const Tensor& features, std::span<const std::size_t> places) {
         const std::size_t last = *std::max_element(places.begin(), places.end());
-        values_.resize(std::max(values_.size(), (last + 1) * width));
-        const std::vector<float> rows = tensor.to_vector<float>();
+        values_.resize(std::max(values_.size(), (last + 1) * width_));
+        const std::vector<float> rows = features.to_vector<float>();
         for (std::size_t i = 0; i < places.size(); ++i) {
-            std::copy_n(rows.begin() + static_cast<std::ptrdiff_t>(i * width), width,
-                        values_.begin() + static_cast<std::ptrdiff_t>(places[i] * width));
+            std::copy_n(rows.begin() + static_cast<std::ptrdiff_t>(i * width_), width_,
+                        values_.begin() + static_cast<std::ptrdiff_t>(places[i] * width_));
         }
     }
-    weights::NamedView view(const std::string& name, std::size_t rows) {
-        values_.resize(rows * static_cast<std::size_t>(shape_.numel()));
-        Shape shape{static_cast<std::int64_t>(rows)};
-        for (const std::int64_t size : shape_) shape.push_back(size);
-        return {name, View(values_.data(), DType::f32, shape)};
+    /// [rows, width], on the CPU.
+    Tensor tensor(std::size_t rows) {
+        values_.resize(rows * width_);
+        return Tensor::from(values_,
+                            {static_cast<std::int64_t>(rows), static_cast<std::int64_t>(width_)});
     }
-    bool empty() const { return values_.empty(); }
 
   private:
-    Shape shape_;
+    std::size_t width_;
     std::vector<float> values_;
 };
 
@@ -151,10 +152,12 @@ class Inference {
     explicit Inference(const Arguments& arguments)
         : arguments_(arguments),
           precision_(program::precision_of(arguments.compute)),
-          model_(vit::load_model(arguments.model, program::context_of(arguments.compute))),
+          device_(arguments.compute),
+          model_(vit::load_model(arguments.model, device_.context())),
           input_(model_->config(), model_->context(), precision_),
-          uncertainties_(run_uncertainties(arguments.model)) {
-        table_.heads = model_->config().heads_;
+          uncertainties_(run_uncertainties(arguments.model)),
+          features_(model_->config().width) {
+        table_.heads = model_->config().heads;
         if (table_.heads.empty() && (!arguments.out.empty() || arguments.evaluate)) {
             throw UsageError(arguments.model +
                              ": the model has no head, so it predicts nothing; --embeddings "
@@ -197,12 +200,8 @@ class Inference {
         if (has_suffix(arguments_.out, ".csv")) write_predictions_csv(arguments_.out, table_);
         if (has_suffix(arguments_.out, ".fits")) write_predictions_fits(arguments_.out, table_);
         if (!arguments_.embeddings.empty()) {
-            std::vector<weights::NamedView> views;
-            if (!cls_.empty()) views.push_back(cls_.view("cls", table_.rows.size()));
-            if (!tokens_.empty()) {
-                views.push_back(tokens_.view("last_hidden_state", table_.rows.size()));
-            }
-            weights::write_safetensors(arguments_.embeddings, views);
+            vit::write_embeddings(arguments_.embeddings, features_.tensor(table_.rows.size()),
+                                  token_parts_);
         }
         if (arguments_.evaluate) {
             evaluation_ =
@@ -266,59 +265,47 @@ class Inference {
                 table_.rows[places[i]].outputs = std::move(rows[i].outputs);
             }
         }
-        if (!arguments_.embeddings.empty()) cls_.set(features, places);
+        if (!arguments_.embeddings.empty()) features_.set(features, places);
         done_ += static_cast<std::int64_t>(places.size());
         progress_.update(done_, total_);
     }
 
     bool read_pixels() {
-        const weights::SafetensorsFile file(arguments_.pixels);
-        const Shape shape = file.info("pixel_values").shape;
-        const vit::ModelConfig& config = model_->config();
-        const bool fits = shape.rank() == 4 && shape[1] == config.channels &&
-                          shape[2] == config.image_size && shape[3] == config.image_size;
-        if (config.architecture != "vit" || !fits) {
-            throw UsageError(fmt::format("{}: pixel_values {}, the model takes [N, {}, {}, {}]",
-                                         arguments_.pixels, to_string(shape), config.channels,
-                                         config.image_size, config.image_size));
+        const Tensor pixels = vit::read_pixel_values(arguments_.pixels, model_->context());
+        total_ = pixels.size(0);
+        for (std::int64_t i = 0; i < total_; ++i) {
+            PredictionRow row;
+            row.file = arguments_.pixels;
+            row.row = i;
+            table_.rows.push_back(std::move(row));
         }
-        std::vector<float> pixels(static_cast<std::size_t>(shape.numel()));
-        file.read_as_f32("pixel_values", pixels.data());
-        total_ = shape[0];
-        const std::int64_t one = shape.without(0).numel();
-        for (std::int64_t begin = 0; begin < total_; begin += arguments_.batch) {
+        const vit::TokenSink sink = [this](std::int64_t first, const Tensor& tokens) {
             if (program::stop_signal() != 0) return false;
-            const std::int64_t count = std::min(arguments_.batch, total_ - begin);
-            const Tensor images = Tensor::from(
-                std::span<const float>(pixels).subspan(static_cast<std::size_t>(begin * one),
-                                                       static_cast<std::size_t>(count * one)),
-                shape.with(0, count), model_->context());
-            vit::ModelInput input;
-            input.pixels = cast(images, precision_);
-            std::vector<std::size_t> places;
-            for (std::int64_t i = begin; i < begin + count; ++i) {
-                places.push_back(table_.rows.size());
-                PredictionRow row;
-                row.file = arguments_.pixels;
-                row.row = i;
-                table_.rows.push_back(std::move(row));
-            }
-            const Tensor tokens = model_->tokens(input, {.precision = precision_});
+            std::vector<std::size_t> places(static_cast<std::size_t>(tokens.size(0)));
+            std::iota(places.begin(), places.end(), static_cast<std::size_t>(first));
             finish(contiguous(select(tokens, 1, 0)), places);
-            if (!arguments_.embeddings.empty()) tokens_.set(tokens, places);
+            if (!arguments_.embeddings.empty()) token_parts_.push_back(tokens);
+            return true;
+        };
+        try {
+            vit::embed_pixels(*model_, pixels, {.batch = arguments_.batch, .precision = precision_},
+                              sink);
+        } catch (const ShapeError& error) {
+            throw UsageError(arguments_.pixels + ": " + error.what());
         }
-        return true;
+        return program::stop_signal() == 0;
     }
 
     const Arguments& arguments_;
     NoGrad no_grad_;
     DType precision_;
+    program::ComputeDevice device_;
     std::unique_ptr<vit::Model> model_;
     InputBuilder input_;
     Uncertainties uncertainties_;
     PredictionTable table_;
-    Embeddings cls_;
-    Embeddings tokens_;
+    FeatureTable features_;
+    std::vector<Tensor> token_parts_;  ///< of images, where --embeddings wants them
     Evaluation evaluation_;
     std::int64_t lost_pixels_ = 0;
     std::int64_t overfull_spectra_ = 0;

@@ -203,6 +203,19 @@ std::map<std::string, std::string> image_settings(const Arguments& arguments) {
     return values;
 }
 
+/// The options that the model's configuration answers where the user does not.
+std::map<std::string, std::string> inherited_options(const vit::ModelConfig& config) {
+    if (config.architecture != "vit") {
+        return {{"grid", config.image.at("grid")},
+                {"patch-pixels", std::to_string(config.patch_pixels)}};
+    }
+    return {{"image", config.image.at("type")},
+            {"image-size", std::to_string(config.image_size)},
+            {"block-size", config.image.at("block_size")},
+            {"fill-order", config.image.at("fill_order")},
+            {"grid", config.image.at("grid")}};
+}
+
 /// One value for what the shards hold: a resumed run must find the same.
 std::string data_fingerprint(const data::PackedSet& set) {
     std::string checksums;
@@ -329,7 +342,8 @@ void expect_pretrained_elsewhere(const Arguments& arguments) {
 int train(const CLI::App& app, Arguments& arguments) {
     const std::vector<std::string> targets = parse_targets(arguments.task);
     const TrainOptions options = training_options(arguments, targets.size());
-    const Context context = program::context_of(arguments.compute);
+    const program::ComputeDevice device(arguments.compute);
+    const Context& context = device.context();
     ModelSetup setup = arguments.model;
     setup.seed = options.seed;
     setup.image = image_settings(arguments);
@@ -343,12 +357,12 @@ int train(const CLI::App& app, Arguments& arguments) {
     }
     setup.heads = fit_heads(targets, training_rows, labels, options.labels);
 
-    if (arguments.compute.device == "auto") Console::say("device: cpu");
+    if (arguments.compute.device == "auto") Console::say("device: " + name_of(context.device));
     const std::unique_ptr<vit::Model> model = set_up_model(setup, context, Console::say);
     if (arguments.freeze_backbone) model->set_backbone_requires_grad(false);
     Console::say(fmt::format("model: {} parameters", model->parameter_count()));
 
-    TargetTable table(model->config().heads_, set->size(), labels, options.labels);
+    TargetTable table(model->config().heads, set->size(), labels, options.labels);
     say_labels(*set, table);
     say_lost_pixels(*set, InputBuilder(model->config(), context, options.precision));
     const std::map<std::string, std::string> settings =
@@ -362,7 +376,8 @@ int train(const CLI::App& app, Arguments& arguments) {
     Console console;
     Trainer trainer(*model, set, std::move(table), options, folder, console, settings);
     if (arguments.resume) trainer.resume();
-    weights::write_file_atomically(folder.file("resolved.toml"), program::resolved_toml(app));
+    weights::write_file_atomically(folder.file("resolved.toml"),
+                                   program::resolved_toml(app, inherited_options(model->config())));
     if (trainer.run() == Outcome::stopped) {
         Console::say(fmt::format("stopped by a signal after step {}; --resume continues",
                                  trainer.state().step));

@@ -63,7 +63,7 @@ ModelConfig preset(const std::string& name) {
         if (name != size.name) continue;
         config.width = size.width;
         config.layers = size.layers;
-        config.heads = size.heads;
+        config.attention_heads = size.heads;
         config.mlp_width = 4 * size.width;
         return config;
     }
@@ -71,7 +71,7 @@ ModelConfig preset(const std::string& name) {
         config.architecture = "transformer-1d";
         config.width = 512;
         config.layers = 6;
-        config.heads = 8;
+        config.attention_heads = 8;
         config.mlp_width = 2048;
         config.layer_norm_epsilon = 1e-5;
         config.head_layers = 2;
@@ -93,10 +93,11 @@ void validate(const ModelConfig& config) {
     };
     positive("width", config.width);
     positive("layers", config.layers);
-    positive("heads", config.heads);
+    positive("attention_heads", config.attention_heads);
     positive("mlp_width", config.mlp_width);
     positive("head_layers", config.head_layers);
-    expect(config.width % config.heads == 0, "heads", config.heads, "a divisor of the width");
+    expect(config.width % config.attention_heads == 0, "attention_heads", config.attention_heads,
+           "a divisor of the width");
     if (is_vit) {
         positive("image_size", config.image_size);
         positive("patch_size", config.patch_size);
@@ -119,7 +120,7 @@ void validate(const ModelConfig& config) {
                "a positive finite number");
     }
     std::set<std::string> targets;
-    for (const auto& head : config.heads_) {
+    for (const auto& head : config.heads) {
         validate(head);
         expect(targets.insert(head.target).second, "heads", "'" + head.target + "' twice",
                "each target once");

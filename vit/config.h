@@ -18,7 +18,7 @@ struct ModelConfig {
     int channels = 3;
     int width = 768;
     int layers = 12;
-    int heads = 12;
+    int attention_heads = 12;
     int mlp_width = 3072;
     double layer_norm_epsilon = 1e-12;
     bool qkv_bias = true;
@@ -45,7 +45,7 @@ struct ModelConfig {
         bool operator==(const Head&) const = default;
     };
     int head_layers = 1;  ///< linear layers of every head, with ReLU between
-    std::vector<Head> heads_;
+    std::vector<Head> heads;
 
     /// Pixels are normalised as (pixel / 255 - mean) / deviation, per channel.
     std::array<double, 3> image_mean = {0.5, 0.5, 0.5};
@@ -65,9 +65,9 @@ struct ModelConfig {
 ModelConfig preset(const std::string& name);
 std::vector<std::string> preset_names();
 
-/// UsageError naming the key and its value unless a model can be built: sizes positive, `heads`
-/// divides `width`, `patch_size` divides `image_size`, targets unique, labels unique and at least
-/// two, deviations finite and positive, transforms known, ...
+/// UsageError naming the key and its value unless a model can be built: sizes positive,
+/// `attention_heads` divides `width`, `patch_size` divides `image_size`, targets unique, labels
+/// unique and at least two, deviations finite and positive, transforms known, ...
 void validate(const ModelConfig& config);
 
 /// The value that a regression head's output stands for, and back. UsageError for an unknown

@@ -109,7 +109,7 @@ Json parse(const std::string& path, const char* what, const std::string& text) {
 /// The one head that transformers knows as its classifier, or null.
 const ModelConfig::Head* only_class_head(const ModelConfig& config) {
     const ModelConfig::Head* found = nullptr;
-    for (const auto& head : config.heads_) {
+    for (const auto& head : config.heads) {
         if (!head.is_classification()) continue;
         if (found != nullptr) return nullptr;
         found = &head;
@@ -189,7 +189,7 @@ void read_own_keys(const std::string& path, const Object& root, ModelConfig& con
     own.read("head_layers", config.head_layers);
     own.read("patch_pixels", config.patch_pixels);
     own.read("max_length", config.max_length);
-    config.heads_ = heads_from_json(path, own);
+    config.heads = heads_from_json(path, own);
     if (!own.contains("image")) return;
     const Object image = own.object("image");
     for (const auto& item : image.json().items()) {
@@ -207,7 +207,7 @@ void read_classifier(const Object& root, ModelConfig& config) {
     head.target = "class";
     head.labels = labels_from_json(root);
     if (head.labels.empty()) head.labels = {"LABEL_0", "LABEL_1"};  // transformers' default
-    if (head.labels.size() > 1) config.heads_.push_back(head);
+    if (head.labels.size() > 1) config.heads.push_back(head);
 }
 
 void expect_labels_of_head(const Object& root, const ModelConfig& config) {
@@ -233,7 +233,7 @@ std::string config_to_json(const ModelConfig& config) {
     own["preset"] = config.preset;
     own["drop_path"] = config.drop_path;
     own["head_layers"] = config.head_layers;
-    own["heads"] = heads_to_json(config.heads_);
+    own["heads"] = heads_to_json(config.heads);
     own["image"] = config.image;
     if (!is_vit) {
         own["patch_pixels"] = config.patch_pixels;
@@ -264,7 +264,7 @@ std::string config_to_json(const ModelConfig& config) {
     json["intermediate_size"] = config.mlp_width;
     json["layer_norm_eps"] = config.layer_norm_epsilon;
     json["model_type"] = is_vit ? "vit" : spectrum_model_type;
-    json["num_attention_heads"] = config.heads;
+    json["num_attention_heads"] = config.attention_heads;
     json["num_hidden_layers"] = config.layers;
     json["qkv_bias"] = config.qkv_bias;
     return json.dump(2) + "\n";
@@ -290,7 +290,7 @@ ModelConfig config_from_json(const std::string& path, const std::string& text) {
     }
     root.read("hidden_size", config.width);
     root.read("num_hidden_layers", config.layers);
-    root.read("num_attention_heads", config.heads);
+    root.read("num_attention_heads", config.attention_heads);
     root.read("intermediate_size", config.mlp_width);
     root.read("image_size", config.image_size);
     root.read("patch_size", config.patch_size);

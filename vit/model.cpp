@@ -40,7 +40,7 @@ std::vector<const nn::TransformerBlock*> Model::register_blocks() {
     for (int i = 0; i < config_.layers; ++i) {
         nn::TransformerBlock::Options options;
         options.width = config_.width;
-        options.heads = config_.heads;
+        options.heads = config_.attention_heads;
         options.mlp_width = config_.mlp_width;
         options.epsilon = config_.layer_norm_epsilon;
         options.qkv_bias = config_.qkv_bias;
@@ -54,7 +54,7 @@ std::vector<const nn::TransformerBlock*> Model::register_blocks() {
 }
 
 void Model::register_heads() {
-    for (const auto& head : config_.heads_) {
+    for (const auto& head : config_.heads) {
         head_layers_.push_back(
             &register_module(head_prefix + head.target,
                              std::make_unique<HeadLayers>(config_.width, config_.head_layers,

@@ -34,7 +34,7 @@ class Model : public nn::Module {
     /// All tokens after the last LayerNorm, f32 [B, T, width].
     virtual Tensor tokens(const ModelInput& input, const ForwardOptions& options = {}) const = 0;
 
-    /// One f32 tensor a head, in the order of config().heads_: logits [B, K] or outputs [B, 1]
+    /// One f32 tensor a head, in the order of config().heads: logits [B, K] or outputs [B, 1]
     /// (see target_value).
     std::vector<Tensor> forward(const ModelInput& input, const ForwardOptions& options = {}) const;
 

@@ -89,7 +89,7 @@ void expect_sizes(const std::string& config_path, const ModelConfig& config,
                                               *sizes.qkv_bias ? "such biases" : "none"));
         }
     }
-    for (const auto& head : config.heads_) {
+    for (const auto& head : config.heads) {
         const std::string name = stored_head_name(
             config, fmt::format("heads.{}.{}.weight", head.target, config.head_layers - 1));
         if (!source.contains(name)) continue;
@@ -131,12 +131,14 @@ std::string folder_of(const std::string& directory_or_file) {
     return path.has_parent_path() ? path.parent_path().string() : ".";
 }
 
-/// The tensors of the backbone and the heads under the names of the model directory.
-std::vector<weights::NamedView> stored_views(const Model& model) {
+/// The tensors of the backbone and the heads under the names of the model directory. `on_cpu` keeps
+/// what the views see.
+std::vector<weights::NamedView> stored_views(const Model& model, std::vector<Tensor>& on_cpu) {
     std::vector<weights::NamedView> views;
     const ModelConfig& config = model.config();
     for (const auto& [name, tensor] : model.parameters()) {
-        const View view = tensor.view();
+        on_cpu.push_back(tensor.to({}));
+        const View view = on_cpu.back().view();
         if (Model::is_head_parameter(name) || config.architecture != "vit") {
             views.push_back({stored_head_name(config, name), view});
             continue;
@@ -194,7 +196,8 @@ void save_model(const Model& model, const std::string& directory) {
     if (error) throw IoError(directory, error.message());
     const ModelConfig& config = model.config();
     const fs::path folder(directory);
-    weights::write_safetensors((folder / "model.safetensors").string(), stored_views(model),
+    std::vector<Tensor> on_cpu;
+    weights::write_safetensors((folder / "model.safetensors").string(), stored_views(model, on_cpu),
                                {{"format", "pt"}});
     if (config.architecture == "vit") {
         weights::write_file_atomically((folder / "preprocessor_config.json").string(),

@@ -31,7 +31,7 @@ StoredWeights match_vit_backbone(const Model& model, const weights::CheckpointSo
 std::string classifier_target(const ModelConfig& config) {
     std::string target;
     if (config.architecture != "vit" || config.head_layers != 1) return target;
-    for (const auto& head : config.heads_) {
+    for (const auto& head : config.heads) {
         if (!head.is_classification()) continue;
         if (!target.empty()) return "";
         target = head.target;

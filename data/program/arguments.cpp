@@ -235,12 +235,15 @@ std::optional<int> parse_arguments(CLI::App& app, int argc, const char* const* a
     return usage;
 }
 
-std::string resolved_toml(const CLI::App& command) {
+std::string resolved_toml(const CLI::App& command,
+                          const std::map<std::string, std::string>& found) {
     std::string document;
     for (const auto* option : command.get_options()) {
         const std::string name = plain_name(*option);
         if (is_invocation_option(name)) continue;
-        if (option->get_items_expected_max() == 0) {
+        if (const auto value = found.find(name); value != found.end()) {
+            document += fmt::format("{} = {}\n", name, toml_value(value->second));
+        } else if (option->get_items_expected_max() == 0) {
             document += fmt::format("{} = {}\n", name, option->count() > 0);
         } else if (option->get_items_expected_max() > 1) {
             std::vector<std::string> values;

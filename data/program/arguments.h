@@ -2,6 +2,7 @@
 // What the programs share: options from the command line and a TOML file, and one way to fail.
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,7 +30,9 @@ void add_config_option(CLI::App& command);
 std::optional<int> parse_arguments(CLI::App& app, int argc, const char* const* argv);
 
 /// Every option of a parsed command with its value, as a TOML document that `--config` reads back.
-std::string resolved_toml(const CLI::App& command);
+/// `found` has, by long name, what the work found for options that leave a choice to it.
+std::string resolved_toml(const CLI::App& command,
+                          const std::map<std::string, std::string>& found = {});
 
 /// Runs `body` and returns its exit code; an exception becomes one line on stderr, led by
 /// `program`, and `usage` for UsageError, else `failed`. Neither a closed stdout (FAULTS 65) nor

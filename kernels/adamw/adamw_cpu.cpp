@@ -28,6 +28,15 @@ std::vector<Piece> cut(std::span<const AdamWParameter> parameters) {
     return pieces;
 }
 
+/// With what lies on the device in its place.
+AdamWArguments with_device_scalars(AdamWArguments arguments) {
+    const AdamWDeviceScalars& device = arguments.on_device;
+    if (device.learning_rate) arguments.learning_rate = *device.learning_rate.as<double>();
+    if (device.step) arguments.step = *device.step.as<std::int64_t>();
+    if (device.gradient_scale) arguments.gradient_scale *= *device.gradient_scale.as<double>();
+    return arguments;
+}
+
 /// In the form that rounds as PyTorch's does: lr / (1 - b1^t) and sqrt(1 - b2^t) are formed in f64.
 template <class T>
 void update(const AdamWArguments& arguments, const Piece& piece) {
@@ -66,7 +75,10 @@ void update(const AdamWArguments& arguments, const Piece& piece) {
 
 }  // namespace
 
-void adamw_plain(const Context& context, const AdamWArguments& arguments) {
+void adamw_plain(const Context& context, const AdamWArguments& given) {
+    const View& is_skipped = given.on_device.is_skipped;
+    if (is_skipped && *is_skipped.as<std::int32_t>() != 0) return;
+    const AdamWArguments arguments = with_device_scalars(given);
     const std::vector<Piece> pieces = cut(arguments.parameters);
     parallel_for(context, static_cast<std::int64_t>(pieces.size()), 1, [&](std::int64_t i) {
         if (pieces[i].parameter->parameter.dtype == DType::f64) {
@@ -75,6 +87,14 @@ void adamw_plain(const Context& context, const AdamWArguments& arguments) {
             update<float>(arguments, pieces[i]);
         }
     });
+}
+
+void prepare_adamw_plain(const Context&, const AdamWPreparation& arguments) {
+    const double norm = *arguments.norm.as<double>();
+    const double factor = arguments.limit > 0.0 ? arguments.limit / (norm + 1e-6) : 1.0;
+    *arguments.gradient_scale.as<double>() = factor < 1.0 ? factor : 1.0;
+    *arguments.is_skipped.as<std::int32_t>() = std::isfinite(norm) ? 0 : 1;
+    if (arguments.step && std::isfinite(norm)) ++*arguments.step.as<std::int64_t>();
 }
 
 }  // namespace balmer::kernels

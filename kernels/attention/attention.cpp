@@ -1,18 +1,27 @@
 #include "kernels/attention/attention.h"
 
 #include "kernels/attention/attention_cpu.h"
+#include "kernels/attention/attention_cuda.h"
 #include "kernels/core/check.h"
 #include "kernels/core/choice.h"
 
 namespace balmer::kernels {
 namespace {
 
+// clang-format off
 const Choice<AttentionForward> forward_choices[] = {
+    BALMER_DEVICE_CHOICES("short", accepts_attention_short, attention_short)
+    BALMER_DEVICE_CHOICES("streaming", accepts_attention_streaming, attention_streaming)
+    BALMER_DEVICE_CHOICES("general", accepts_attention_general, attention_general)
     {"blocked", accepts_attention_blocked, attention_blocked},
     {"plain", accepts_cpu<AttentionForward>, attention_plain}};
 const Choice<AttentionBackward> backward_choices[] = {
+    BALMER_DEVICE_CHOICES("short", accepts_attention_backward_short, attention_backward_short)
+    BALMER_DEVICE_CHOICES("streaming", accepts_attention_backward_streaming, attention_backward_streaming)
+    BALMER_DEVICE_CHOICES("general", accepts_attention_backward_general, attention_backward_general)
     {"blocked", accepts_attention_backward_blocked, attention_backward_blocked},
     {"plain", accepts_cpu<AttentionBackward>, attention_backward_plain}};
+// clang-format on
 
 void check_heads(const Check& check, const View& view, const char* argument, DType dtype,
                  const Shape& shape) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/core/context.h"
+#include "kernels/core/dtype.h"
 #include "kernels/core/error.h"
 
 namespace balmer {
@@ -45,6 +46,32 @@ void run_choice(const char* operation, std::span<const Choice<Arguments>> table,
     }
     throw DeviceError(std::string(operation) + ": no implementation for device " +
                       name_of(context.device) + " accepts the arguments (" + reasons + ")");
+}
+
+/// Entries of a choice table for the device kernels of this build, one a device: `accepts_function`
+/// and `run_function` are templates over the DeviceType, defined in a `*_cuda.cu` file.
+#if defined(BALMER_HAS_CUDA)
+#define BALMER_CUDA_CHOICE(name, accepts_function, run_function) \
+    {name, accepts_function<DeviceType::cuda>, run_function<DeviceType::cuda>},
+#else
+#define BALMER_CUDA_CHOICE(name, accepts_function, run_function)
+#endif
+#if defined(BALMER_HAS_SIMT)
+#define BALMER_SIMT_CHOICE(name, accepts_function, run_function) \
+    {name, accepts_function<DeviceType::simt>, run_function<DeviceType::simt>},
+#else
+#define BALMER_SIMT_CHOICE(name, accepts_function, run_function)
+#endif
+#define BALMER_DEVICE_CHOICES(name, accepts_function, run_function) \
+    BALMER_CUDA_CHOICE(name, accepts_function, run_function)        \
+    BALMER_SIMT_CHOICE(name, accepts_function, run_function)
+
+/// For `accepts` functions of device kernels: "" if the context's device is the one they are
+/// compiled for and the data are f32 or bf16, else the reason.
+inline std::string accepts_on(DeviceType device, const Context& context, DType dtype) {
+    if (context.device.type != device) return "runs on " + name_of(Device{device}) + " only";
+    if (dtype != DType::f32 && dtype != DType::bf16) return "takes f32 and bf16 only";
+    return "";
 }
 
 /// `accepts` of entries that serve every argument on the CPU.

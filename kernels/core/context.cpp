@@ -18,6 +18,26 @@ std::string name_of(Device device) {
     return "cpu";
 }
 
+bool is_built_for(DeviceType type) {
+    switch (type) {
+        case DeviceType::cuda:
+#if defined(BALMER_HAS_CUDA)
+            return true;
+#else
+            return false;
+#endif
+        case DeviceType::simt:
+#if defined(BALMER_HAS_SIMT)
+            return true;
+#else
+            return false;
+#endif
+        case DeviceType::cpu:
+            break;
+    }
+    return true;
+}
+
 int thread_count(const Context& context) {
     return context.threads > 0 ? context.threads : std::max(1, omp_get_max_threads());
 }

@@ -17,8 +17,12 @@ struct Device {
 /// "cpu", "cuda:0", "simt".
 std::string name_of(Device device);
 
+/// True where this build has kernels for the device.
+bool is_built_for(DeviceType type);
+
 /// Device, stream and thread count of a computation. `stream` is the device's own stream handle
-/// (null on the CPU); `threads` = 0 means one per core the process may use.
+/// (null on the CPU; on simt a `const simt::Schedule*` or null); `threads` = 0 means one per core
+/// the process may use.
 struct Context {
     Device device;
     void* stream = nullptr;

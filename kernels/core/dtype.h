@@ -20,14 +20,14 @@ struct bfloat16 {
     std::uint16_t bits = 0;
 
     bfloat16() = default;
-    explicit bfloat16(float value) {
+    explicit constexpr bfloat16(float value) {
         const auto word = std::bit_cast<std::uint32_t>(value);
         const bool is_nan = (word & 0x7fffffffU) > 0x7f800000U;
         bits = is_nan ? static_cast<std::uint16_t>((word >> 16) | 0x0040U)
                       : static_cast<std::uint16_t>((word + 0x7fffU + ((word >> 16) & 1U)) >> 16);
     }
-    explicit bfloat16(double value) : bfloat16(static_cast<float>(value)) {}
-    operator float() const { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+    explicit constexpr bfloat16(double value) : bfloat16(static_cast<float>(value)) {}
+    constexpr operator float() const { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 };
 static_assert(sizeof(bfloat16) == 2);
 

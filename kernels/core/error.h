@@ -31,13 +31,16 @@ class DeviceError : public Error {
     using Error::Error;
 };
 
-/// An allocation failed; carries the bytes asked for and the bytes in use.
+/// An allocation failed; carries the bytes asked for, in use by Balmer, and free on the device (0
+/// where that is unknown).
 class OutOfMemoryError : public Error {
   public:
-    OutOfMemoryError(const std::string& message, std::size_t asked, std::size_t used)
-        : Error(message), asked_bytes(asked), used_bytes(used) {}
+    OutOfMemoryError(const std::string& message, std::size_t asked, std::size_t used,
+                     std::size_t free = 0)
+        : Error(message), asked_bytes(asked), used_bytes(used), free_bytes(free) {}
     std::size_t asked_bytes;
     std::size_t used_bytes;
+    std::size_t free_bytes;
 };
 
 /// The operating system refused a file operation; `what()` names the file and the reason.

@@ -109,4 +109,15 @@ class StridedLoop {
     std::array<Dimension, Shape::max_rank> dimensions_{};
 };
 
+/// For copies, views {out, x}: the dimension along which x is contiguous, where out is along
+/// another one, the innermost; -1 if there is none.
+inline int transposed_dimension(const StridedLoop<2>& loop) {
+    const int inner = loop.rank() - 1;
+    if (loop.strides(inner)[0] != 1 || loop.strides(inner)[1] == 1) return -1;
+    for (int i = 0; i < inner; ++i) {
+        if (loop.strides(i)[1] == 1) return i;
+    }
+    return -1;
+}
+
 }  // namespace balmer

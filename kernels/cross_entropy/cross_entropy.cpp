@@ -3,14 +3,17 @@
 #include "kernels/core/check.h"
 #include "kernels/core/choice.h"
 #include "kernels/cross_entropy/cross_entropy_cpu.h"
+#include "kernels/cross_entropy/cross_entropy_cuda.h"
 
 namespace balmer::kernels {
 namespace {
 
 const Choice<CrossEntropyForward> forward_choices[] = {
-    {"plain", accepts_cpu<CrossEntropyForward>, cross_entropy_plain}};
-const Choice<CrossEntropyBackward> backward_choices[] = {
-    {"plain", accepts_cpu<CrossEntropyBackward>, cross_entropy_backward_plain}};
+    BALMER_DEVICE_CHOICES("device", accepts_cross_entropy_device, cross_entropy_device){
+        "plain", accepts_cpu<CrossEntropyForward>, cross_entropy_plain}};
+const Choice<CrossEntropyBackward> backward_choices[] = {BALMER_DEVICE_CHOICES(
+    "device", accepts_cross_entropy_backward_device, cross_entropy_backward_device){
+    "plain", accepts_cpu<CrossEntropyBackward>, cross_entropy_backward_plain}};
 
 template <class Arguments>
 void check_inputs(const Check& check, const char* operation, const Arguments& arguments) {

@@ -9,7 +9,8 @@ namespace balmer::kernels {
 /// logits [R, K] floating, contiguous; target i64 [R], a negative target leaves the row out; weight
 /// f32 [R], optional. `normaliser` is a positive number the caller knows (the count or weight of
 /// valid rows of the whole batch, of which this may be a part). Outputs: loss [1] and
-/// log_sum_exp [R], both of statistics dtype. A target >= K is a ShapeError.
+/// log_sum_exp [R], both of statistics dtype. A target >= K is a ShapeError on the CPU; on other
+/// devices, whose memory the host does not read, it makes the loss and its row of the gradient NaN.
 struct CrossEntropyForward {
     View logits;
     View target;

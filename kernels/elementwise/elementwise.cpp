@@ -3,17 +3,24 @@
 #include "kernels/core/check.h"
 #include "kernels/core/choice.h"
 #include "kernels/elementwise/elementwise_cpu.h"
+#include "kernels/elementwise/elementwise_cuda.h"
 
 namespace balmer::kernels {
 namespace {
 
-const Choice<Binary> binary_choices[] = {{"plain", accepts_cpu<Binary>, binary_plain}};
-const Choice<Unary> unary_choices[] = {{"plain", accepts_cpu<Unary>, unary_plain}};
+const Choice<Binary> binary_choices[] = {BALMER_DEVICE_CHOICES(
+    "device", accepts_binary_device, binary_device){"plain", accepts_cpu<Binary>, binary_plain}};
+const Choice<Unary> unary_choices[] = {BALMER_DEVICE_CHOICES(
+    "device", accepts_unary_device, unary_device){"plain", accepts_cpu<Unary>, unary_plain}};
 const Choice<UnaryBackward> unary_backward_choices[] = {
-    {"plain", accepts_cpu<UnaryBackward>, unary_backward_plain}};
-const Choice<Affine> affine_choices[] = {{"plain", accepts_cpu<Affine>, affine_plain}};
-const Choice<Copy> copy_choices[] = {{"plain", accepts_cpu<Copy>, copy_plain}};
-const Choice<Fill> fill_choices[] = {{"plain", accepts_cpu<Fill>, fill_plain}};
+    BALMER_DEVICE_CHOICES("device", accepts_unary_backward_device, unary_backward_device){
+        "plain", accepts_cpu<UnaryBackward>, unary_backward_plain}};
+const Choice<Affine> affine_choices[] = {BALMER_DEVICE_CHOICES(
+    "device", accepts_affine_device, affine_device){"plain", accepts_cpu<Affine>, affine_plain}};
+const Choice<Copy> copy_choices[] = {BALMER_DEVICE_CHOICES(
+    "device", accepts_copy_device, copy_device){"plain", accepts_cpu<Copy>, copy_plain}};
+const Choice<Fill> fill_choices[] = {BALMER_DEVICE_CHOICES(
+    "device", accepts_fill_device, fill_device){"plain", accepts_cpu<Fill>, fill_plain}};
 
 }  // namespace
 

@@ -177,16 +177,6 @@ void copy_run(To* out, std::int64_t out_stride, const From* x, std::int64_t x_st
     for (std::int64_t i = 0; i < n; ++i) out[i * out_stride] = converted<To>(x[i * x_stride]);
 }
 
-/// The dimension along which x is contiguous, where out is along another one; -1 if there is none.
-int transposed_dimension(const StridedLoop<2>& loop) {
-    const int inner = loop.rank() - 1;
-    if (loop.strides(inner)[0] != 1 || loop.strides(inner)[1] == 1) return -1;
-    for (int i = 0; i < inner; ++i) {
-        if (loop.strides(i)[1] == 1) return i;
-    }
-    return -1;
-}
-
 /// Copies a transposition in tiles that both sides' cache lines fit in. `row` is the dimension
 /// along which x is contiguous; all others but the innermost are walked one by one.
 template <class From, class To>

@@ -3,13 +3,16 @@
 #include "kernels/core/check.h"
 #include "kernels/core/choice.h"
 #include "kernels/gelu/gelu_cpu.h"
+#include "kernels/gelu/gelu_cuda.h"
 
 namespace balmer::kernels {
 namespace {
 
-const Choice<GeluForward> forward_choices[] = {{"plain", accepts_cpu<GeluForward>, gelu_plain}};
+const Choice<GeluForward> forward_choices[] = {BALMER_DEVICE_CHOICES(
+    "device", accepts_gelu_device, gelu_device){"plain", accepts_cpu<GeluForward>, gelu_plain}};
 const Choice<GeluBackward> backward_choices[] = {
-    {"plain", accepts_cpu<GeluBackward>, gelu_backward_plain}};
+    BALMER_DEVICE_CHOICES("device", accepts_gelu_backward_device, gelu_backward_device){
+        "plain", accepts_cpu<GeluBackward>, gelu_backward_plain}};
 
 void check_input(const Check& check, const View& x, const View& bias) {
     check.floating(x, "x");

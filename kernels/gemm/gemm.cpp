@@ -2,11 +2,17 @@
 
 #include "kernels/core/choice.h"
 #include "kernels/gemm/gemm_cpu.h"
+#ifdef BALMER_HAS_CUDA
+#include "kernels/gemm/gemm_cublaslt.h"
+#endif
 
 namespace balmer::kernels {
 namespace {
 
 const Choice<GemmArguments> choices[] = {
+#ifdef BALMER_HAS_CUDA
+    {"cublaslt", accepts_cublaslt, gemm_cublaslt},
+#endif
 #ifdef BALMER_HAS_ONEDNN
     {"onednn", accepts_onednn, gemm_onednn},
 #endif
@@ -97,7 +103,13 @@ void gemm(const Context& context, const GemmArguments& arguments) {
     }
     check_leading("ldd", spec.ldd, spec.m, spec.n);
     check_operands(arguments);
-    run_choice<GemmArguments>("gemm", choices, context, arguments);
+    Context used = context;
+    if (context.device.type == DeviceType::simt && is_built_for(DeviceType::simt)) {
+        // Products on simt are the CPU's: there is no kernel of Balmer's in them to be tested.
+        used.device = {};
+        used.stream = nullptr;
+    }
+    run_choice<GemmArguments>("gemm", choices, used, arguments);
 }
 
 }  // namespace balmer::kernels

@@ -3,14 +3,17 @@
 #include "kernels/core/check.h"
 #include "kernels/core/choice.h"
 #include "kernels/layer_norm/layer_norm_cpu.h"
+#include "kernels/layer_norm/layer_norm_cuda.h"
 
 namespace balmer::kernels {
 namespace {
 
 const Choice<LayerNormForward> forward_choices[] = {
-    {"plain", accepts_cpu<LayerNormForward>, layer_norm_plain}};
+    BALMER_DEVICE_CHOICES("device", accepts_layer_norm_device, layer_norm_device){
+        "plain", accepts_cpu<LayerNormForward>, layer_norm_plain}};
 const Choice<LayerNormBackward> backward_choices[] = {
-    {"plain", accepts_cpu<LayerNormBackward>, layer_norm_backward_plain}};
+    BALMER_DEVICE_CHOICES("device", accepts_layer_norm_backward_device, layer_norm_backward_device){
+        "plain", accepts_cpu<LayerNormBackward>, layer_norm_backward_plain}};
 
 /// A matrix like x: same dtype and shape, contiguous columns.
 void check_matrix(const Check& check, const View& view, const char* argument, const View& x) {

@@ -18,10 +18,10 @@
 namespace balmer::kernels {
 namespace {
 
-/// Row `row` of a matrix [R, C]; null for an absent one.
+/// Row `row` of a matrix [R, C].
 template <class T>
 T* row_of(const View& view, std::int64_t row) {
-    return view ? view.as<T>() + row * view.strides[0] : nullptr;
+    return view.as<T>() + row * view.strides[0];
 }
 
 template <class T>
@@ -70,7 +70,7 @@ void differentiate_row(const LayerNormBackward& arguments, std::int64_t row, Val
     const std::int64_t columns = arguments.x.shape[1];
     const T* x = row_of<T>(arguments.x, row);
     const T* dy = row_of<T>(arguments.dy, row);
-    const T* addend = row_of<T>(arguments.dx_addend, row);
+    const T* addend = arguments.dx_addend ? row_of<T>(arguments.dx_addend, row) : nullptr;
     T* dx = row_of<T>(arguments.dx, row);
     const Value* weight = arguments.weight.as<Value>();
     const Value mean = arguments.mean.as<Value>()[row];

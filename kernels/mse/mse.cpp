@@ -3,13 +3,16 @@
 #include "kernels/core/check.h"
 #include "kernels/core/choice.h"
 #include "kernels/mse/mse_cpu.h"
+#include "kernels/mse/mse_cuda.h"
 
 namespace balmer::kernels {
 namespace {
 
-const Choice<MseForward> forward_choices[] = {{"plain", accepts_cpu<MseForward>, mse_plain}};
+const Choice<MseForward> forward_choices[] = {BALMER_DEVICE_CHOICES(
+    "device", accepts_mse_device, mse_device){"plain", accepts_cpu<MseForward>, mse_plain}};
 const Choice<MseBackward> backward_choices[] = {
-    {"plain", accepts_cpu<MseBackward>, mse_backward_plain}};
+    BALMER_DEVICE_CHOICES("device", accepts_mse_backward_device, mse_backward_device){
+        "plain", accepts_cpu<MseBackward>, mse_backward_plain}};
 
 template <class Arguments>
 void check_inputs(const Check& check, const char* operation, const Arguments& arguments) {

@@ -3,16 +3,23 @@
 #include "kernels/core/check.h"
 #include "kernels/core/choice.h"
 #include "kernels/patch_embed/patch_embed_cpu.h"
+#include "kernels/patch_embed/patch_embed_cuda.h"
 
 namespace balmer::kernels {
 namespace {
 
 const Choice<PatchEmbedForward> forward_choices[] = {
-    {"plain", accepts_cpu<PatchEmbedForward>, patch_embed_plain}};
-const Choice<PatchEmbedBackward> backward_choices[] = {
-    {"plain", accepts_cpu<PatchEmbedBackward>, patch_embed_backward_plain}};
+    BALMER_DEVICE_CHOICES("tensor_cores", accepts_patch_embed_mma, patch_embed_mma)
+        BALMER_DEVICE_CHOICES("device", accepts_patch_embed_device, patch_embed_device){
+            "plain", accepts_cpu<PatchEmbedForward>, patch_embed_plain}};
+const Choice<PatchEmbedBackward> backward_choices[] = {BALMER_DEVICE_CHOICES(
+    "tensor_cores", accepts_patch_embed_backward_mma,
+    patch_embed_backward_mma) BALMER_DEVICE_CHOICES("device", accepts_patch_embed_backward_device,
+                                                    patch_embed_backward_device){
+    "plain", accepts_cpu<PatchEmbedBackward>, patch_embed_backward_plain}};
 const Choice<ExtractPatches> extract_choices[] = {
-    {"plain", accepts_cpu<ExtractPatches>, extract_patches_plain}};
+    BALMER_DEVICE_CHOICES("device", accepts_extract_patches_device, extract_patches_device){
+        "plain", accepts_cpu<ExtractPatches>, extract_patches_plain}};
 
 /// Checks an image [B, channels, height, width], or rows [B, N, channels * p * p]; returns the
 /// shape of the rows.

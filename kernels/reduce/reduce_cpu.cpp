@@ -7,75 +7,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cmath>
 #include <vector>
 
 #include "kernels/core/strided_loop.h"
+#include "kernels/reduce/dimensions.h"
 
 namespace balmer::kernels {
 namespace {
-
-struct Dimension {
-    std::int64_t size;
-    std::int64_t stride;
-    std::int64_t out_stride;
-};
-
-/// A list of dimensions, walked as one flat index.
-class Dimensions {
-  public:
-    void push_back(Dimension dimension) { list_.push_back(dimension); }
-
-    void sort_and_merge() {
-        std::stable_sort(list_.begin(), list_.end(), [](const auto& left, const auto& right) {
-            return left.stride > right.stride;
-        });
-        std::vector<Dimension> merged;
-        for (const auto& inner : list_) {
-            const bool can_merge = !merged.empty() &&
-                                   merged.back().stride == inner.stride * inner.size &&
-                                   merged.back().out_stride == inner.out_stride * inner.size;
-            if (can_merge) {
-                const std::int64_t size = merged.back().size * inner.size;
-                merged.back() = {size, inner.stride, inner.out_stride};
-            } else {
-                merged.push_back(inner);
-            }
-        }
-        list_ = std::move(merged);
-    }
-
-    std::int64_t numel() const {
-        std::int64_t product = 1;
-        for (const auto& dimension : list_) product *= dimension.size;
-        return product;
-    }
-
-    bool empty() const { return list_.empty(); }
-
-    /// Takes the innermost dimension out; {1, 1, 1} if there is none.
-    Dimension pop_inner() {
-        if (list_.empty()) return {1, 1, 1};
-        const Dimension inner = list_.back();
-        list_.pop_back();
-        return inner;
-    }
-
-    const Dimension& inner() const { return list_.back(); }
-
-    std::int64_t offset(std::int64_t position, std::int64_t Dimension::*stride) const {
-        std::int64_t result = 0;
-        for (std::size_t i = list_.size(); i-- > 0;) {
-            result += position % list_[i].size * (list_[i].*stride);
-            position /= list_[i].size;
-        }
-        return result;
-    }
-
-  private:
-    std::vector<Dimension> list_;
-};
 
 std::int64_t ceil_divide(std::int64_t a, std::int64_t b) {
     return (a + b - 1) / b;
@@ -109,24 +48,12 @@ class Summation {
         : context_(context),
           x_(arguments.x.as<T>()),
           out_(arguments.out.as<Out>()),
-          scale_(static_cast<Total>(arguments.scale)) {
-        const View& x = arguments.x;
-        const View& out = arguments.out;
-        for (int i = 0; i < x.shape.rank(); ++i) {
-            if (x.shape[i] == 1) continue;
-            const bool is_kept = out.shape[i] != 1;
-            (is_kept ? kept_ : summed_)
-                .push_back({x.shape[i], x.strides[i], is_kept ? out.strides[i] : 0});
-        }
-        kept_.sort_and_merge();
-        summed_.sort_and_merge();
-    }
+          scale_(static_cast<Total>(arguments.scale)),
+          dimensions_(arguments) {}
 
     void run() {
-        const bool columns_inside =
-            !kept_.empty() && (summed_.empty() || kept_.inner().stride <= summed_.inner().stride);
-        if (kept_.numel() == 0) return;
-        if (columns_inside) {
+        if (dimensions_.kept.numel() == 0) return;
+        if (dimensions_.has_columns_inside()) {
             sum_columns();
         } else {
             sum_runs();
@@ -137,9 +64,9 @@ class Summation {
     /// The innermost dimension is kept: whole rows are added up.
     void sum_columns() {
         constexpr std::int64_t segment = 2048;
-        const Dimension columns = kept_.pop_inner();
-        const std::int64_t outer = kept_.numel();
-        const std::int64_t positions = summed_.numel();
+        const Dimension columns = dimensions_.kept.pop_inner();
+        const std::int64_t outer = dimensions_.kept.numel();
+        const std::int64_t positions = dimensions_.summed.numel();
         chunks_ = chunk_count(positions, outer * columns.size, 64);
         partial_.assign(chunks_ * outer * columns.size, Total(0));
         const std::int64_t segments = ceil_divide(columns.size, segment);
@@ -149,13 +76,13 @@ class Summation {
             const std::int64_t chunk = task / segments / outer;
             const std::int64_t count = std::min(segment, columns.size - first);
             Total* total = partial_.data() + (chunk * outer + row) * columns.size + first;
-            const T* base = x_ + kept_.offset(row, &Dimension::stride) + first * columns.stride;
+            const T* base = x_ + dimensions_.kept.offset(row) + first * columns.stride;
             for (auto p = positions * chunk / chunks_; p < positions * (chunk + 1) / chunks_; ++p) {
-                add_row(total, base + summed_.offset(p, &Dimension::stride), columns.stride, count);
+                add_row(total, base + dimensions_.summed.offset(p), columns.stride, count);
             }
         });
         finish(outer * columns.size, [&](std::int64_t i) {
-            return kept_.offset(i / columns.size, &Dimension::out_stride) +
+            return dimensions_.kept.out_offset(i / columns.size) +
                    i % columns.size * columns.out_stride;
         });
     }
@@ -171,19 +98,19 @@ class Summation {
 
     /// The innermost dimension is summed: runs of it collapse to one number each.
     void sum_runs() {
-        const Dimension run = summed_.pop_inner();
-        const std::int64_t kept = kept_.numel();
-        const std::int64_t positions = run.size * summed_.numel();
+        const Dimension run = dimensions_.summed.pop_inner();
+        const std::int64_t kept = dimensions_.kept.numel();
+        const std::int64_t positions = run.size * dimensions_.summed.numel();
         chunks_ = chunk_count(positions, kept, 8192);
         partial_.assign(chunks_ * kept, Total(0));
         parallel_for(context_, chunks_ * kept, 1 + 16384 / (positions / chunks_ + 1),
                      [&](std::int64_t task) {
                          const std::int64_t chunk = task / kept;
-                         const std::int64_t base = kept_.offset(task % kept, &Dimension::stride);
+                         const std::int64_t base = dimensions_.kept.offset(task % kept);
                          partial_[task] = sum_positions(base, run, positions * chunk / chunks_,
                                                         positions * (chunk + 1) / chunks_);
                      });
-        finish(kept, [&](std::int64_t i) { return kept_.offset(i, &Dimension::out_stride); });
+        finish(kept, [&](std::int64_t i) { return dimensions_.kept.out_offset(i); });
     }
 
     Total sum_positions(std::int64_t base, const Dimension& run, std::int64_t begin,
@@ -192,7 +119,7 @@ class Summation {
         while (begin < end) {
             const std::int64_t inside = begin % run.size;
             const std::int64_t count = std::min(run.size - inside, end - begin);
-            const T* x = x_ + base + summed_.offset(begin / run.size, &Dimension::stride);
+            const T* x = x_ + base + dimensions_.summed.offset(begin / run.size);
             total += sum_run<T, Total>(x + inside * run.stride, run.stride, count);
             begin += count;
         }
@@ -214,8 +141,7 @@ class Summation {
     const T* x_;
     Out* out_;
     Total scale_;
-    Dimensions kept_;
-    Dimensions summed_;
+    SumDimensions dimensions_;
     std::int64_t chunks_ = 1;
     std::vector<Total> partial_;
 };
@@ -270,7 +196,11 @@ void global_norm_plain(const Context& context, const GlobalNorm& arguments) {
             for (const double value : partial) total += value;
         });
     }
-    *arguments.result = std::sqrt(total);
+    if (arguments.out.dtype == DType::f64) {
+        *arguments.out.as<double>() = std::sqrt(total);
+    } else {
+        *arguments.out.as<float>() = static_cast<float>(std::sqrt(total));
+    }
 }
 
 void all_finite_plain(const Context& context, const AllFinite& arguments) {
@@ -283,7 +213,7 @@ void all_finite_plain(const Context& context, const AllFinite& arguments) {
                 if (!run_is_finite(x + at[0], step[0], n)) result = false;
             });
     });
-    *arguments.result = result;
+    *arguments.out.as<std::int32_t>() = result ? 1 : 0;
 }
 
 }  // namespace balmer::kernels

@@ -1,5 +1,5 @@
 #pragma once
-// The CPU's entries in the choice tables of reduce.
+// What the choice tables of reduce are asked for, and the CPU's entries in them.
 
 #include "kernels/reduce/reduce.h"
 
@@ -7,12 +7,12 @@ namespace balmer::kernels {
 
 struct GlobalNorm {
     std::span<const View> views;
-    double* result = nullptr;
+    View out;
 };
 
 struct AllFinite {
     View view;
-    bool* result = nullptr;
+    View out;
 };
 
 void sum_plain(const Context& context, const Sum& arguments);

@@ -13,10 +13,11 @@
 // outside of the spectrum is masked: flux 0, inverse variance 0, mask 1.
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 
-#include "kernels/core/context.h"
+#include "kernels/core/view.h"
 
 namespace balmer::kernels {
 
@@ -59,5 +60,26 @@ void resample_to_common_grid(const SpectrumPixels& spectrum, const GridPixels& o
 void resample_to_common_grid(const Context& context, std::span<const SpectrumPixels> spectra,
                              std::span<float> flux, std::span<float> inverse_variance,
                              std::span<std::uint8_t> mask);
+
+/// `grid_start` of a spectrum whose place on the grid is not known.
+inline constexpr std::int64_t no_grid_start = std::numeric_limits<std::int64_t>::min();
+
+/// A batch of B spectra of P pixels in all, on any device. Spectrum b is pixels offsets[b] to
+/// offsets[b + 1], which must not descend and stay within P.
+struct ResampleBatch {
+    View wavelength;            ///< f64 [P], A, strictly increasing within a spectrum
+    View flux;                  ///< f32 [P]
+    View inverse_variance;      ///< f32 [P]
+    View mask;                  ///< u8 [P], 0 good, 1 bad
+    View offsets;               ///< i64 [B + 1]
+    View grid_start;            ///< i64 [B], optional: as `grid_start` gives it or no_grid_start
+    View out_flux;              ///< f32 [B, common_grid_pixels]
+    View out_inverse_variance;  ///< f32 [B, common_grid_pixels]
+    View out_mask;              ///< u8 [B, common_grid_pixels]
+};
+
+/// Brings each spectrum onto the common grid, as the functions above do. On the CPU offsets are
+/// checked (ShapeError).
+void resample_to_common_grid(const Context& context, const ResampleBatch& arguments);
 
 }  // namespace balmer::kernels

@@ -5,20 +5,11 @@
 
 #include "kernels/core/error.h"
 #include "kernels/core/parallel.h"
-#include "kernels/resample/resample.h"
+#include "kernels/resample/resample_cpu.h"
+#include "kernels/resample/resample_pixels.h"
 
 namespace balmer::kernels {
 namespace {
-
-/// Overlaps below this part of a bin are rounding of the edges, not overlaps.
-constexpr double negligible_overlap = 1e-9;
-/// A spacing this many times its smaller neighbour is a gap between two runs of pixels.
-constexpr double gap_ratio = 1.8;
-
-struct Edges {
-    double lower;
-    double upper;
-};
 
 double grid_position(double wavelength) {
     return (std::log10(wavelength) - common_grid_first) / common_grid_step;
@@ -34,29 +25,6 @@ const std::vector<double>& grid_edges() {
         return values;
     }();
     return edges;
-}
-
-/// Edges of pixel i: halfway to its neighbours; beside a gap or an end as far as on the other side.
-/// A pixel without any neighbour has no known width and gets none.
-Edges pixel_edges(std::span<const double> wavelength, std::int64_t i) {
-    const auto size = static_cast<std::int64_t>(wavelength.size());
-    const auto spacing = [&](std::int64_t k) { return wavelength[k + 1] - wavelength[k]; };
-    const auto is_joined = [&](std::int64_t k) {  // pixels k and k + 1 touch
-        if (k < 0 || k + 1 >= size) return false;
-        double neighbour = spacing(k);
-        if (k > 0) neighbour = std::min(neighbour, spacing(k - 1));
-        if (k + 2 < size) neighbour = std::min(neighbour, spacing(k + 1));
-        return spacing(k) <= gap_ratio * neighbour;
-    };
-    const bool left = is_joined(i - 1);
-    const bool right = is_joined(i);
-    const double half_left = left ? 0.5 * spacing(i - 1) : right ? 0.5 * spacing(i) : 0.0;
-    const double half_right = right ? 0.5 * spacing(i) : half_left;
-    return {wavelength[i] - half_left, wavelength[i] + half_right};
-}
-
-bool is_good(const SpectrumPixels& spectrum, std::int64_t i) {
-    return spectrum.mask[i] == 0 && spectrum.inverse_variance[i] > 0.0F;
 }
 
 void clear(const GridPixels& output) {
@@ -100,32 +68,19 @@ void rebin(const SpectrumPixels& spectrum, const GridPixels& output) {
     const auto& bins = grid_edges();
     const auto size = static_cast<std::int64_t>(spectrum.wavelength.size());
     std::vector<Edges> pixels(size);
-    for (std::int64_t i = 0; i < size; ++i) pixels[i] = pixel_edges(spectrum.wavelength, i);
-    clear(output);
+    for (std::int64_t i = 0; i < size; ++i) {
+        pixels[i] = pixel_edges(spectrum.wavelength.data(), size, i);
+    }
     std::int64_t first = 0;
     for (std::int64_t j = 0; j < common_grid_pixels; ++j) {
-        const double lower = bins[j];
-        const double upper = bins[j + 1];
-        const double negligible = negligible_overlap * (upper - lower);
-        while (first < size && pixels[first].upper <= lower + negligible) ++first;
-        double covered = 0.0;
-        double flux = 0.0;
-        double variance = 0.0;
-        bool good = true;
-        for (std::int64_t i = first; good && i < size; ++i) {
-            if (pixels[i].lower >= upper - negligible) break;
-            const double overlap =
-                std::min(upper, pixels[i].upper) - std::max(lower, pixels[i].lower);
-            good = is_good(spectrum, i);
-            if (!good) break;
-            covered += overlap;
-            flux += overlap * double{spectrum.flux[i]};
-            variance += overlap * overlap / double{spectrum.inverse_variance[i]};
-        }
-        if (!good || covered < (upper - lower) - 2.0 * negligible) continue;
-        output.flux[j] = static_cast<float>(flux / covered);
-        output.inverse_variance[j] = static_cast<float>(covered * covered / variance);
-        output.mask[j] = 0;
+        const double reaches = bins[j] + negligible_overlap * (bins[j + 1] - bins[j]);
+        while (first < size && pixels[first].upper <= reaches) ++first;
+        const GridPixel pixel =
+            rebinned(spectrum.flux.data(), spectrum.inverse_variance.data(), spectrum.mask.data(),
+                     size, first, bins[j], bins[j + 1], [&](std::int64_t i) { return pixels[i]; });
+        output.flux[j] = pixel.flux;
+        output.inverse_variance[j] = pixel.inverse_variance;
+        output.mask[j] = pixel.mask;
     }
 }
 
@@ -191,6 +146,38 @@ void resample_to_common_grid(const Context& context, std::span<const SpectrumPix
         resample_to_common_grid(spectra[b], {flux.subspan(begin, common_grid_pixels),
                                              inverse_variance.subspan(begin, common_grid_pixels),
                                              mask.subspan(begin, common_grid_pixels)});
+    });
+}
+
+void resample_plain(const Context& context, const ResampleBatch& arguments) {
+    const std::int64_t batch = arguments.offsets.shape[0] - 1;
+    const auto* offsets = arguments.offsets.as<std::int64_t>();
+    for (std::int64_t b = 0; b < batch; ++b) {
+        if (offsets[b] < 0 || offsets[b + 1] < offsets[b] ||
+            offsets[b + 1] > arguments.wavelength.numel()) {
+            throw ShapeError("resample_to_common_grid: spectrum " + std::to_string(b) +
+                             " is pixels " + std::to_string(offsets[b]) + " to " +
+                             std::to_string(offsets[b + 1]) + " of " +
+                             std::to_string(arguments.wavelength.numel()));
+        }
+    }
+    parallel_for(context, batch, 4, [&](std::int64_t b) {
+        const auto count = static_cast<std::size_t>(offsets[b + 1] - offsets[b]);
+        SpectrumPixels spectrum{{arguments.wavelength.as<double>() + offsets[b], count},
+                                {arguments.flux.as<float>() + offsets[b], count},
+                                {arguments.inverse_variance.as<float>() + offsets[b], count},
+                                {arguments.mask.as<std::uint8_t>() + offsets[b], count},
+                                std::nullopt};
+        if (arguments.grid_start && arguments.grid_start.as<std::int64_t>()[b] != no_grid_start) {
+            spectrum.grid_start = arguments.grid_start.as<std::int64_t>()[b];
+        }
+        const auto row = [&]<class T>(const View& out, type_tag<T>) {
+            return std::span<T>(out.as<T>() + b * common_grid_pixels,
+                                static_cast<std::size_t>(common_grid_pixels));
+        };
+        resample_to_common_grid(spectrum, {row(arguments.out_flux, type_tag<float>{}),
+                                           row(arguments.out_inverse_variance, type_tag<float>{}),
+                                           row(arguments.out_mask, type_tag<std::uint8_t>{})});
     });
 }
 

@@ -2,18 +2,22 @@
 
 #include "kernels/core/choice.h"
 #include "render/map2d/map2d_cpu.h"
+#include "render/map2d/map2d_cuda.h"
 
 namespace balmer::render {
 namespace {
 
-constexpr Choice<ImageRequest> map2d_choices[] = {
-    {"plain", accepts_cpu<ImageRequest>, map2d_plain},
+const Choice<ImageRequest> map2d_choices[] = {
+    BALMER_DEVICE_CHOICES("device", accepts_map2d_device, map2d_device){
+        "plain", accepts_cpu<ImageRequest>, map2d_plain},
 };
-constexpr Choice<ImageRequest> map2d_norm_choices[] = {
-    {"plain", accepts_cpu<ImageRequest>, map2d_norm_plain},
+const Choice<ImageRequest> map2d_norm_choices[] = {
+    BALMER_DEVICE_CHOICES("device", accepts_map2d_device, map2d_norm_device){
+        "plain", accepts_cpu<ImageRequest>, map2d_norm_plain},
 };
-constexpr Choice<ImageRequest> map2d_robust_choices[] = {
-    {"plain", accepts_cpu<ImageRequest>, map2d_robust_plain},
+const Choice<ImageRequest> map2d_robust_choices[] = {
+    BALMER_DEVICE_CHOICES("device", accepts_map2d_device, map2d_robust_device){
+        "plain", accepts_cpu<ImageRequest>, map2d_robust_plain},
 };
 
 }  // namespace

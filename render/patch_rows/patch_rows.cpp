@@ -4,12 +4,14 @@
 
 #include "kernels/core/choice.h"
 #include "render/patch_rows/patch_rows_cpu.h"
+#include "render/patch_rows/patch_rows_cuda.h"
 
 namespace balmer::render {
 namespace {
 
-constexpr Choice<ImageRequest> patch_rows_choices[] = {
-    {"plain", accepts_cpu<ImageRequest>, patch_rows_plain},
+const Choice<ImageRequest> patch_rows_choices[] = {
+    BALMER_DEVICE_CHOICES("device", accepts_patch_rows_device, patch_rows_device){
+        "plain", accepts_cpu<ImageRequest>, patch_rows_plain},
 };
 
 }  // namespace

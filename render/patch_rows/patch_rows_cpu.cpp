@@ -5,30 +5,11 @@
 
 #include "kernels/core/parallel.h"
 #include "render/host_rows.h"
+#include "render/patch_rows/patch_layout.h"
 #include "render/spectral_channels/spectral_channels.h"
 
 namespace balmer::render {
 namespace {
-
-std::int64_t divided_up(std::int64_t a, std::int64_t b) {
-    return (a + b - 1) / b;
-}
-
-/// Where the pixels of a spectrum go.
-struct Layout {
-    std::int64_t patches;    // a side
-    std::int64_t per_patch;  // pixels in a patch
-    std::int64_t columns;    // cells a row of a patch
-    std::int64_t rows;       // rows of cells of a patch
-
-    Layout(std::int64_t side, std::int64_t patch, std::int64_t pixels)
-        : patches(side / patch),
-          per_patch(std::max<std::int64_t>(1, divided_up(pixels, patches * patches))),
-          columns(1) {
-        while (columns * columns < per_patch || patch % columns != 0) ++columns;
-        rows = divided_up(per_patch, columns);
-    }
-};
 
 /// Means of `group` successive pixels.
 void average(std::span<const Pixel> pixels, std::int64_t group, std::vector<Pixel>& means) {
@@ -49,7 +30,7 @@ void draw_patches(const ImageOptions& options, std::span<const Pixel> pixels, st
     const std::int64_t side = options.image_size;
     const std::int64_t patch = options.patch_size;
     const auto count = static_cast<std::int64_t>(pixels.size());
-    const Layout layout(side, patch, count);
+    const PatchLayout layout(side, patch, count);
     const std::int64_t width = patch / layout.columns;
     for (std::int64_t patch_row = 0; patch_row < layout.patches; ++patch_row) {
         const bool is_reversed =

@@ -19,7 +19,7 @@
 // local variance of neighbouring differences. c is a weighted straight-line fit in a window of
 // 301 pixels around each pixel, repeated twice without the pixels that lie further than twice the
 // local scatter from it. Flux beyond a thousand times the 95th percentile of |flux| is clipped.
-// All window sums are differences of prefix sums: O(pixels).
+// All window sums are differences of prefix sums: O(pixels). Every device draws the same bytes.
 //
 // A pixel is good when it is not masked, finite, and has a positive inverse variance (if known).
 // Holes of up to 64 bad pixels show the neutral level of green and blue and the continuum in red;
@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "render/host_rows.h"
+#include "render/spectral_channels/spectral_channels_math.h"
 
 namespace balmer::render {
 
@@ -42,11 +43,6 @@ class SpectralChannels {
     std::span<const Pixel> pixels(const SpectrumRow& row);
 
   private:
-    /// Sums over the pixels before an index: w, w x, w x^2, w f, w x f.
-    struct LineSums {
-        double w = 0, wx = 0, wxx = 0, wf = 0, wxf = 0;
-    };
-
     void gather(const SpectrumRow& row);
     void estimate_weights();
     void fit_continuum();
@@ -59,7 +55,7 @@ class SpectralChannels {
     std::vector<double> weight_;      // 0 where bad
     std::vector<double> fit_weight_;  // 0 where bad or rejected
     std::vector<double> continuum_;
-    std::vector<LineSums> line_sums_;
+    std::vector<spectral::LineSums> line_sums_;
     std::vector<double> weight_sums_;
     std::vector<double> product_sums_;
     std::vector<float> sorted_;

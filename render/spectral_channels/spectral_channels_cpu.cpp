@@ -1,49 +1,42 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "render/spectral_channels/spectral_channels.h"
+#include "render/spectral_channels/spectral_channels_math.h"
 
 namespace balmer::render {
+namespace spectral {
 namespace {
 
-constexpr std::int64_t continuum_reach = 150;  // pixels either side: 301 in all
-constexpr std::int64_t sharp_reach = 1;        // 3
-constexpr std::int64_t smooth_reach = 6;       // 13
-constexpr std::int64_t longest_bridged_hole = 64;
-constexpr int rejections = 2;
-constexpr double rejection_limit = 2.0;           // in units of the local scatter
-constexpr double largest_relative_weight = 10.0;  // of the median weight
-constexpr double brightest = 1e3;                 // of the 95th percentile
-
-/// asinh to the accuracy of a pixel's level, for finite and infinite x.
-float compressed(double x) {
-    const auto magnitude = static_cast<float>(std::min(std::abs(x), 1e9));
-    return std::copysign(std::log(magnitude + std::sqrt(magnitude * magnitude + 1.0F)),
-                         static_cast<float>(std::clamp(x, -1.0, 1.0)));
+/// Levels 0..255 of asinh(gain x) / asinh(gain) on [low, high].
+LevelTable asinh_levels(double gain, double low, double high, double tolerance) {
+    LevelTable table{};
+    for (int i = 0; i < 255; ++i) {
+        const double value = low + (high - low) * (i + 0.5) / 255.0;
+        table.starts[i] = std::sinh(value) / gain - tolerance;
+    }
+    return table;
 }
 
-/// The level 0..255 of `value` in [low, high].
-std::uint8_t level_of(float value, float low, float high) {
-    const float scaled = std::clamp((value - low) / (high - low), 0.0F, 1.0F);
-    return static_cast<std::uint8_t>(std::nearbyint(scaled * 255.0F));
+}  // namespace
+
+const LevelTables& level_tables() {
+    static const LevelTables tables = [] {
+        const double unit = std::asinh(4.0);
+        // Level 128 of a line begins at an excess of 0: rounding errors must not tip it over.
+        constexpr double rounding = 1e-6;
+        return LevelTables{asinh_levels(4.0, -0.25 * unit, 1.5 * unit, 0.0),
+                           asinh_levels(1.0, -4.0, 4.0, rounding)};
+    }();
+    return tables;
 }
 
-float red_scale(double share) {
-    static const float unit = compressed(4.0);
-    return compressed(4.0 * share) / unit;
-}
+}  // namespace spectral
 
-/// Flux above the continuum, averaged over some pixels, and the variance of that mean.
-struct Excess {
-    double mean = 0;
-    double variance = 0;
-};
+namespace {
 
-/// `mean` in units of `scale`, or of its noise where that is larger.
-double ratio(double mean, double scale, double variance) {
-    const double unit = std::sqrt(scale * scale + variance);
-    return unit > 0 ? mean / unit : 0.0;
-}
+using namespace spectral;
 
 /// The q-th quantile (0..1) of `values`, which it reorders; 0 if there are none.
 double quantile(std::vector<float>& values, double q) {
@@ -54,15 +47,26 @@ double quantile(std::vector<float>& values, double q) {
     return *at;
 }
 
-/// The pixels around i, clipped to the spectrum: [begin, end).
-struct Window {
-    std::int64_t begin;
-    std::int64_t end;
-    Window(std::int64_t i, std::int64_t reach, std::int64_t pixels)
-        : begin(std::max<std::int64_t>(0, i - reach)), end(std::min(pixels, i + reach + 1)) {}
-
-    double sum(const std::vector<double>& sums) const { return sums[end] - sums[begin]; }
-};
+/// Calls `store(i + 1, sums)` with the sums of `values(i)` up to each pixel i, in the order that
+/// tile_pixels states.
+template <std::size_t count, class Values, class Store>
+void prefix_sums(std::int64_t n, const Values& values, const Store& store) {
+    std::array<double, count> before{};
+    for (std::int64_t begin = 0; begin < n; begin += tile_pixels) {
+        const std::int64_t end = std::min(n, begin + tile_pixels);
+        std::array<double, count> tile{};
+        std::array<double, count> sums{};
+        for (std::int64_t i = begin; i < end; ++i) {
+            const std::array<double, count> value = values(i);
+            for (std::size_t s = 0; s < count; ++s) {
+                tile[s] += value[s];
+                sums[s] = before[s] + tile[s];
+            }
+            store(i + 1, sums);
+        }
+        before = sums;
+    }
+}
 
 }  // namespace
 
@@ -101,7 +105,7 @@ void SpectralChannels::gather(const SpectrumRow& row) {
         if (is_good) sorted_.push_back(std::abs(row.flux[i]));
     }
     good_ = static_cast<std::int64_t>(sorted_.size());
-    const double limit = brightest * quantile(sorted_, 0.95);
+    const double limit = brightest * quantile(sorted_, bright_quantile);
     if (limit > 0) {
         for (double& flux : flux_) flux = std::clamp(flux, -limit, limit);
     }
@@ -119,105 +123,111 @@ void SpectralChannels::estimate_weights() {
         return;
     }
     // The difference of two neighbours has twice the variance of one pixel.
-    double squares = 0;
     double brightness = 0;
-    for (std::int64_t i = 0; i < n; ++i) {
-        const bool is_pair = i > 0 && weight_[i] > 0 && weight_[i - 1] > 0;
-        const double difference = is_pair ? flux_[i] - flux_[i - 1] : 0.0;
-        squares += 0.5 * difference * difference;
-        product_sums_[i + 1] = squares;
-        weight_sums_[i + 1] = weight_sums_[i] + (is_pair ? 1.0 : 0.0);
-        brightness += std::abs(flux_[i]);
-    }
-    const double least = std::pow(1e-3 * brightness / static_cast<double>(good_), 2);
+    prefix_sums<3>(
+        n,
+        [&](std::int64_t i) -> std::array<double, 3> {
+            const bool is_pair = i > 0 && weight_[i] > 0 && weight_[i - 1] > 0;
+            const double difference = is_pair ? flux_[i] - flux_[i - 1] : 0.0;
+            return {0.5 * difference * difference, is_pair ? 1.0 : 0.0, std::abs(flux_[i])};
+        },
+        [&](std::int64_t i, const std::array<double, 3>& sums) {
+            product_sums_[i] = sums[0];
+            weight_sums_[i] = sums[1];
+            brightness = sums[2];
+        });
+    const double deviation = faintest_noise * brightness / static_cast<double>(good_);
+    const double least = deviation * deviation;
     for (std::int64_t i = 0; i < n; ++i) {
         if (weight_[i] == 0) continue;
         const Window window(i, continuum_reach, n);
-        const double pairs = window.sum(weight_sums_);
+        const double pairs = window.sum(weight_sums_.data());
         const double variance =
-            std::max(least, pairs > 0 ? window.sum(product_sums_) / pairs : 0.0);
+            std::max(least, pairs > 0 ? window.sum(product_sums_.data()) / pairs : 0.0);
         weight_[i] = variance > 0 ? 1.0 / variance : 1.0;
     }
 }
 
 void SpectralChannels::fit_continuum() {
     const auto n = static_cast<std::int64_t>(flux_.size());
-    LineSums sums;
-    for (std::int64_t i = 0; i < n; ++i) {
-        const auto x = static_cast<double>(i);
-        const double w = fit_weight_[i];
-        sums.w += w;
-        sums.wx += w * x;
-        sums.wxx += w * x * x;
-        sums.wf += w * flux_[i];
-        sums.wxf += w * x * flux_[i];
-        line_sums_[i + 1] = sums;
-    }
+    prefix_sums<5>(
+        n,
+        [&](std::int64_t i) -> std::array<double, 5> {
+            const auto x = static_cast<double>(i);
+            const double w = fit_weight_[i];
+            return {w, w * x, w * x * x, w * flux_[i], w * x * flux_[i]};
+        },
+        [&](std::int64_t i, const std::array<double, 5>& sums) {
+            line_sums_[i] = {sums[0], sums[1], sums[2], sums[3], sums[4]};
+        });
     for (std::int64_t i = 0; i < n; ++i) {
         const Window window(i, continuum_reach, n);
         const LineSums& low = line_sums_[window.begin];
         const LineSums& high = line_sums_[window.end];
-        const double w = high.w - low.w;
-        if (w <= 0) continue;
-        const auto here = static_cast<double>(i);
-        const double x = (high.wx - low.wx) / w - here;  // the window's centroid
-        const double f = (high.wf - low.wf) / w;
-        const double xx = (high.wxx - low.wxx) / w - 2 * here * (x + here) + here * here;
-        const double xf = (high.wxf - low.wxf) / w - here * f;
-        const double spread = xx - x * x;
-        // A slope from a narrow or one-sided window would extrapolate noise.
-        const bool is_line = spread > 1.0 && std::abs(x) < 0.6 * continuum_reach;
-        continuum_[i] = is_line ? f - x * (xf - x * f) / spread : f;
+        const LineSums sums = {high.w - low.w, high.wx - low.wx, high.wxx - low.wxx,
+                               high.wf - low.wf, high.wxf - low.wxf};
+        if (sums.w > 0) continuum_[i] = line_at(sums, static_cast<double>(i));
     }
 }
 
 void SpectralChannels::reject_outliers() {
     const auto n = static_cast<std::int64_t>(flux_.size());
-    for (std::int64_t i = 0; i < n; ++i) {
-        const double residual = flux_[i] - continuum_[i];
-        weight_sums_[i + 1] = weight_sums_[i] + fit_weight_[i];
-        product_sums_[i + 1] = product_sums_[i] + fit_weight_[i] * residual * residual;
-    }
+    prefix_sums<2>(
+        n,
+        [&](std::int64_t i) -> std::array<double, 2> {
+            const double residual = flux_[i] - continuum_[i];
+            return {fit_weight_[i], fit_weight_[i] * residual * residual};
+        },
+        [&](std::int64_t i, const std::array<double, 2>& sums) {
+            weight_sums_[i] = sums[0];
+            product_sums_[i] = sums[1];
+        });
     for (std::int64_t i = 0; i < n; ++i) {
         if (weight_[i] == 0) continue;
         const Window window(i, continuum_reach, n);
         const double residual = flux_[i] - continuum_[i];
-        const double limit = rejection_limit * rejection_limit * window.sum(product_sums_);
-        const bool is_outlier = residual * residual * window.sum(weight_sums_) > limit;
+        const double limit = rejection_limit * rejection_limit * window.sum(product_sums_.data());
+        const bool is_outlier = residual * residual * window.sum(weight_sums_.data()) > limit;
         fit_weight_[i] = is_outlier ? 0.0 : weight_[i];
     }
 }
 
 void SpectralChannels::draw() {
     const auto n = static_cast<std::int64_t>(flux_.size());
-    for (std::int64_t i = 0; i < n; ++i) {
-        weight_sums_[i + 1] = weight_sums_[i] + weight_[i];
-        product_sums_[i + 1] = product_sums_[i] + weight_[i] * (flux_[i] - continuum_[i]);
-    }
+    prefix_sums<2>(
+        n,
+        [&](std::int64_t i) -> std::array<double, 2> {
+            return {weight_[i], weight_[i] * (flux_[i] - continuum_[i])};
+        },
+        [&](std::int64_t i, const std::array<double, 2>& sums) {
+            weight_sums_[i] = sums[0];
+            product_sums_[i] = sums[1];
+        });
     const auto excess = [&](std::int64_t i, std::int64_t reach) {
         const Window window(i, reach, n);
-        const double w = window.sum(weight_sums_);
-        return w > 0 ? Excess{window.sum(product_sums_) / w, 1.0 / w} : Excess{};
+        return excess_of(window.sum(weight_sums_.data()), window.sum(product_sums_.data()));
     };
     sorted_.clear();
     std::vector<double>& shape = fit_weight_;
     for (std::int64_t i = 0; i < n; ++i) {
-        const auto [mean, variance] = excess(i, smooth_reach);
-        const double square = mean * mean;
-        shape[i] = continuum_[i];
-        if (square > 0) shape[i] += mean * square / (square + 4.0 * variance);
+        shape[i] = shape_of(continuum_[i], excess(i, smooth_reach));
         if (weight_[i] > 0) sorted_.push_back(static_cast<float>(std::abs(shape[i])));
     }
-    const double bright = quantile(sorted_, 0.95);
+    const double bright = quantile(sorted_, bright_quantile);
+    const LevelTables& tables = level_tables();
     const auto draw_pixel = [&](std::int64_t i) {
         const double level = continuum_[i];
-        pixels_[i][0] = level_of(red_scale(bright > 0 ? shape[i] / bright : 0.0), -0.25F, 1.5F);
-        const bool is_good = weight_[i] > 0;
-        const auto [sharp, sharp_variance] = is_good ? excess(i, sharp_reach) : Excess{};
-        const auto [smooth, smooth_variance] = is_good ? excess(i, smooth_reach) : Excess{};
-        pixels_[i][1] = level_of(compressed(ratio(sharp, 0.1 * level, sharp_variance)), -4, 4);
-        pixels_[i][2] =
-            level_of(compressed(ratio(smooth, 0.06 * level, 9.0 * smooth_variance)), -4, 4);
+        const Excess sharp = weight_[i] > 0 ? excess(i, sharp_reach) : Excess{};
+        const Excess smooth = weight_[i] > 0 ? excess(i, smooth_reach) : Excess{};
+        const double shown[] = {
+            ratio(shape[i], bright),
+            ratio(sharp.mean, std::sqrt(sharp_unit_squared(level, sharp))),
+            ratio(smooth.mean, std::sqrt(smooth_unit_squared(level, smooth))),
+        };
+        for (int c = 0; c < 3; ++c) {
+            const LevelTable& table = c == 0 ? tables.red : tables.line;
+            pixels_[i][c] = static_cast<std::uint8_t>(level_of(table.starts, shown[c]));
+        }
     };
     std::int64_t last_good = -1;
     for (std::int64_t i = 0; i < n; ++i) {

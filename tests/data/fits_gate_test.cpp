@@ -69,7 +69,7 @@ TEST(FitsGate, AcceptsAsciiTablesButNotColumnsOutsideTheRow) {
 
 TEST(FitsGate, Fault01RefusesMissingEmptyHtmlAndGarbage) {
     const TemporaryFolder folder;
-    const auto missing = refusal_of_path(folder.path() / "none.fits");
+    const auto missing = refusal_of_path(folder / "none.fits");
     EXPECT_EQ(missing.status, Status::not_a_file);
     EXPECT_TRUE(missing.mentions("No such file")) << missing;
 
@@ -286,10 +286,10 @@ TEST(FitsGate, Fault10TakesPathsLiterally) {
         EXPECT_EQ(refusal_of_path(path).status, Status::not_a_file) << name;
     }
     folder.write("b.fits.gz", gzip(bytes));
-    EXPECT_EQ(refusal_of_path(folder.path() / "b.fits").status, Status::not_a_file);
+    EXPECT_EQ(refusal_of_path(folder / "b.fits").status, Status::not_a_file);
     folder.write("c.fits", bytes);
-    EXPECT_EQ(refusal_of_path(folder.path() / "c.fits(copy.fits)").status, Status::not_a_file);
-    EXPECT_FALSE(std::filesystem::exists(folder.path() / "copy.fits"));
+    EXPECT_EQ(refusal_of_path(folder / "c.fits(copy.fits)").status, Status::not_a_file);
+    EXPECT_FALSE(std::filesystem::exists(folder / "copy.fits"));
     for (const char* path : {"http://localhost/a.fits", "shmem://h1", "-", "", "stdin://"}) {
         EXPECT_EQ(refusal_of_path(path).status, Status::not_a_file) << path;
     }
@@ -308,7 +308,7 @@ TEST(FitsGate, Fault33RefusesWhatIsNoFileWithoutBlocking) {
     const auto directory = refusal_of_path(folder.path());
     EXPECT_EQ(directory.status, Status::not_a_file);
     EXPECT_TRUE(directory.mentions("directory")) << directory;
-    const std::string pipe = folder.path() / "pipe.fits";
+    const std::string pipe = folder / "pipe.fits";
     ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
     const auto fifo = refusal_of_path(pipe);
     EXPECT_EQ(fifo.status, Status::not_a_file);
@@ -316,7 +316,7 @@ TEST(FitsGate, Fault33RefusesWhatIsNoFileWithoutBlocking) {
     const auto device = refusal_of_path("/dev/zero");
     EXPECT_EQ(device.status, Status::not_a_file);
     EXPECT_TRUE(device.mentions("device")) << device;
-    const std::string link = folder.path() / "link.fits";
+    const std::string link = folder / "link.fits";
     std::filesystem::create_symlink(folder.write("real.fits", SdssFile().bytes()), link);
     EXPECT_EQ(read_spectra(link).spectra.size(), 1U);
 }

@@ -253,7 +253,7 @@ TEST(PackWriter, Fault43RefusesASetThatIsInUse) {
     EXPECT_EQ(message_of<IoError>([&] {
                   pack_samples(folder.path(), 5, {.spectra_per_shard = 16, .overwrite = true});
               }),
-              folder.path().string() + ": is in use by another program");
+              folder.path() + ": is in use by another program");
     EXPECT_EQ(set.spectrum(9).flux, sample_spectrum(9).flux);
 }
 

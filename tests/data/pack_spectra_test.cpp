@@ -146,8 +146,7 @@ TEST(PackSpectra, FailsWithoutASingleSpectrum) {
         pack_spectra({input.path()}, input / "set", {});
         FAIL();
     } catch (const Error& error) {
-        EXPECT_EQ(error.what(),
-                  input.path().string() + ": none of 1 files gives a spectrum (1 NOT_FITS)");
+        EXPECT_EQ(error.what(), input.path() + ": none of 1 files gives a spectrum (1 NOT_FITS)");
     }
     EXPECT_FALSE(fs::exists(input / "set"));
 }

@@ -12,10 +12,6 @@
 
 namespace balmer::data {
 
-inline std::string operator/(const TemporaryFolder& folder, const std::string& name) {
-    return folder.path() / name;
-}
-
 inline void write_text(const std::string& path, const std::string& text) {
     std::ofstream(path, std::ios::binary) << text;
 }

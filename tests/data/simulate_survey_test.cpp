@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "data/simulate/survey_files.h"
+#include "tests/temporary_folder.h"
 
 namespace balmer::data {
 namespace {
@@ -22,23 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using simulation::Exposure;
 using simulation::Instrument;
-
-/// A folder that is gone after the test.
-class TemporaryFolder {
-  public:
-    explicit TemporaryFolder(const std::string& name)
-        : path_(fs::temp_directory_path() / ("balmer-" + name + "-" + std::to_string(::getpid()))) {
-        fs::remove_all(path_);
-    }
-    ~TemporaryFolder() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    const fs::path& path() const { return path_; }
-
-  private:
-    fs::path path_;
-};
 
 std::string content(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
@@ -250,18 +234,18 @@ TEST(SurveyFiles, LamostFileIsAnImageOfFiveRows) {
 }
 
 TEST(SurveyFiles, FolderHoldsOneFileASpectrumAndACatalogue) {
-    const TemporaryFolder folder("simulate");
+    const TemporaryFolder folder;
     SimulationOptions options;
     options.count = 70;
     options.classes = {"STAR"};
     std::int64_t last = 0;
-    simulate_survey(folder.path().string(), options, [&](std::int64_t done, std::int64_t total) {
+    simulate_survey(folder.path(), options, [&](std::int64_t done, std::int64_t total) {
         EXPECT_GT(done, last);
         EXPECT_EQ(total, 70);
         last = done;
     });
     EXPECT_EQ(last, 70);
-    std::istringstream catalog(content(folder.path() / "catalog.csv"));
+    std::istringstream catalog(content(folder / "catalog.csv"));
     std::string row;
     std::getline(catalog, row);
     EXPECT_EQ(row, catalog_header());
@@ -279,27 +263,25 @@ TEST(SurveyFiles, FolderHoldsOneFileASpectrumAndACatalogue) {
     EXPECT_EQ(found, 70U);
 
     // The first file does not depend on how many follow it.
-    const TemporaryFolder small("simulate-small");
+    const TemporaryFolder small;
     options.count = 1;
-    simulate_survey(small.path().string(), options, {});
+    simulate_survey(small.path(), options, {});
     const std::string name = survey_file_name(Simulator(options).simulate(0));
-    EXPECT_EQ(content(folder.path() / name), content(small.path() / name));
+    EXPECT_EQ(content(folder / name), content(small / name));
 }
 
 TEST(SurveyFiles, Fault53RefusesAFolderThatIsNotEmpty) {
-    const TemporaryFolder folder("simulate-full");
-    fs::create_directories(folder.path());
-    std::ofstream(folder.path() / "precious.txt") << "keep";
+    const TemporaryFolder folder;
+    folder.write("precious.txt", "keep");
     SimulationOptions options;
     options.count = 1;
     options.classes = {"STAR"};
-    EXPECT_THROW(simulate_survey(folder.path().string(), options, {}), UsageError);
-    EXPECT_EQ(content(folder.path() / "precious.txt"), "keep");
-    EXPECT_THROW(simulate_survey((folder.path() / "precious.txt").string(), options, {}),
-                 UsageError);
+    EXPECT_THROW(simulate_survey(folder.path(), options, {}), UsageError);
+    EXPECT_EQ(content(folder / "precious.txt"), "keep");
+    EXPECT_THROW(simulate_survey(folder / "precious.txt", options, {}), UsageError);
     options.overwrite = true;
-    EXPECT_NO_THROW(simulate_survey(folder.path().string(), options, {}));
-    EXPECT_EQ(content(folder.path() / "precious.txt"), "keep");
+    EXPECT_NO_THROW(simulate_survey(folder.path(), options, {}));
+    EXPECT_EQ(content(folder / "precious.txt"), "keep");
 }
 
 }  // namespace

@@ -2,12 +2,9 @@
 // Small files in the layouts of the surveys, in memory, and helpers for tests that expect errors.
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <zlib.h>
 
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
@@ -15,6 +12,7 @@
 
 #include "data/readers/reader.h"
 #include "tests/data/fits_builder.h"
+#include "tests/temporary_folder.h"
 
 namespace balmer::data {
 
@@ -153,31 +151,6 @@ inline Refusal refusal_of(const std::function<ReadResult()>& read) {
 inline Refusal refusal_of(const std::string& bytes, const ReadOptions& options = {}) {
     return refusal_of([&] { return read_bytes(bytes, options); });
 }
-
-/// A folder that disappears with its content.
-class TemporaryFolder {
-  public:
-    TemporaryFolder() {
-        std::string pattern = testing::TempDir() + "balmer-XXXXXX";
-        path_ = mkdtemp(pattern.data());
-    }
-    ~TemporaryFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-    const std::filesystem::path& path() const { return path_; }
-    std::string write(const std::string& name, const std::string& bytes) const {
-        const std::filesystem::path file = path_ / name;
-        std::ofstream(file, std::ios::binary) << bytes;
-        return file.string();
-    }
-
-  private:
-    std::filesystem::path path_;
-};
 
 /// `bytes` as one gzip member.
 inline std::string gzip(const std::string& bytes) {

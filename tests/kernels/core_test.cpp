@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <limits>
 
-#include "kernels/core/buffer.h"
 #include "kernels/core/choice.h"
 #include "kernels/core/nearest_name.h"
 #include "kernels/core/parallel.h"
@@ -46,35 +45,6 @@ TEST(View, KnowsContiguityAndRefusesTheWrongType) {
     EXPECT_THROW(view.as<double>(), DTypeError);
     const View row = View(values.data(), DType::f32, {3}).expanded_to({2, 3}, "add");
     EXPECT_EQ(row.strides, (Strides{0, 1}));
-}
-
-TEST(Buffer, CountsActiveCachedAndPeakBytes) {
-    release_cache({});
-    reset_peak_memory({});
-    const auto before = memory_statistics({});
-    {
-        const Buffer first({}, 1000);
-        const Buffer second({}, 5000);
-        EXPECT_GE(memory_statistics({}).active, before.active + 6000);
-        EXPECT_EQ(reinterpret_cast<std::uintptr_t>(second.data()) % 64, 0U);
-    }
-    const auto after = memory_statistics({});
-    EXPECT_EQ(after.active, before.active);
-    EXPECT_GE(after.cached, 6000U);
-    EXPECT_GE(after.peak, before.active + 6000);
-    const Buffer again({}, 5000);
-    EXPECT_EQ(memory_statistics({}).allocations, after.allocations);
-    release_cache({});
-    EXPECT_EQ(memory_statistics({}).cached, 0U);
-}
-
-TEST(Buffer, OutOfMemoryCarriesTheBytes) {
-    try {
-        const Buffer buffer({}, std::size_t{1} << 60);
-        FAIL();
-    } catch (const OutOfMemoryError& error) {
-        EXPECT_GE(error.asked_bytes, std::size_t{1} << 60);
-    }
 }
 
 // Salmon et al. 2011, known-answer vectors of the Random123 distribution (philox4x32-10).

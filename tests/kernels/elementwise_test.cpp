@@ -28,6 +28,11 @@ std::vector<double> tolerances(const std::vector<double>& expected, DType dtype,
     return result;
 }
 
+/// Large cases run on devices once for each code path: simt takes a microsecond an element.
+std::vector<std::string> devices_if(bool is_on_devices) {
+    return is_on_devices ? std::vector<std::string>{"device"} : std::vector<std::string>{};
+}
+
 /// How an operand of a binary operation lies under a [R, C] (or deeper) output.
 struct BinaryCase {
     const char* name;
@@ -37,6 +42,7 @@ struct BinaryCase {
     Layout layout_a = Layout::contiguous;
     Layout layout_b = Layout::contiguous;
     Layout layout_out = Layout::contiguous;
+    Alignment alignment = Alignment::element;
 };
 
 const BinaryCase binary_cases[] = {
@@ -80,6 +86,34 @@ const BinaryCase binary_cases[] = {
      .b = {1, 2, 1, 2, 1, 2, 1, 3},
      .out = {2, 2, 3, 2, 2, 2, 2, 3}},
     {.name = "Empty", .a = {0, 4}, .b = {4}, .out = {0, 4}},
+    {.name = "AlignedSame",
+     .a = {3, 37},
+     .b = {3, 37},
+     .out = {3, 37},
+     .alignment = Alignment::vector},
+    {.name = "AlignedRow", .a = {5, 24}, .b = {24}, .out = {5, 24}, .alignment = Alignment::vector},
+    {.name = "AlignedOddRow",
+     .a = {5, 21},
+     .b = {21},
+     .out = {5, 21},
+     .alignment = Alignment::vector},
+    {.name = "AlignedColumn",
+     .a = {5, 1},
+     .b = {5, 40},
+     .out = {5, 40},
+     .alignment = Alignment::vector},
+    {.name = "AlignedTokens",
+     .a = {3, 7, 16},
+     .b = {3, 1, 16},
+     .out = {3, 7, 16},
+     .alignment = Alignment::vector},
+    {.name = "AlignedPadded",
+     .a = {4, 29},
+     .b = {29},
+     .out = {4, 29},
+     .layout_a = Layout::padded,
+     .layout_out = Layout::padded,
+     .alignment = Alignment::vector},
 };
 
 std::ostream& operator<<(std::ostream& stream, const BinaryCase& item) {
@@ -121,15 +155,21 @@ TEST_P(ElementwiseBinary, RoundsTheExactResultOnce) {
     using enum BinaryOperation;
     for (const DType dtype : floating) {
         for (const BinaryOperation operation : {add, subtract, multiply, divide}) {
-            for (const Way& way : ways_of({"plain"})) {
+            SameBits same_bits;
+            const bool is_on_devices = item.out.numel() < 4000 || operation == add;
+            for (const Way& way : ways_of({"plain"}, devices_if(is_on_devices))) {
                 Random random(8);
-                const Operand a = Operand(dtype, item.a, item.layout_a).randomise(random);
-                const Operand b = Operand(dtype, item.b, item.layout_b).randomise(random);
-                const Operand out(dtype, item.out, item.layout_out);
-                run_way(way, "binary", [&](const Context& context) {
+                const Alignment alignment = item.alignment;
+                const Operand a =
+                    Operand(dtype, item.a, item.layout_a, alignment).randomise(random);
+                const Operand b =
+                    Operand(dtype, item.b, item.layout_b, alignment).randomise(random);
+                const Operand out(dtype, item.out, item.layout_out, alignment);
+                EXPECT_TRUE(run_way(way, "binary", [&](const Context& context) {
                     binary(context,
                            {operation, a.view(context), b.view(context), out.view(context)});
-                });
+                }));
+                same_bits.expect(way, "out", out);
                 const auto left = a.values();
                 const auto right = b.values();
                 std::vector<double> expected;
@@ -149,16 +189,24 @@ INSTANTIATE_TEST_SUITE_P(Cases, ElementwiseBinary, ::testing::ValuesIn(binary_ca
                          [](const auto& item) { return item.param.name; });
 
 TEST(Elementwise, BinaryWorksInPlace) {
-    Random random(9);
     for (const DType dtype : floating) {
-        const Operand a = Operand(dtype, {33, 19}).randomise(random);
-        const Operand b = Operand(dtype, {19}).randomise(random);
-        std::vector<double> expected;
-        for (std::size_t i = 0; i < 33 * 19; ++i) {
-            expected.push_back(a.values()[i] + b.values()[i % 19]);
+        for (const Way& way : ways_of({"plain"}, {"device"})) {
+            Random random(9);
+            const Operand a =
+                Operand(dtype, {33, 19}, Layout::contiguous, Alignment::vector).randomise(random);
+            const Operand b =
+                Operand(dtype, {19}, Layout::contiguous, Alignment::vector).randomise(random);
+            const auto left = a.values();
+            const auto right = b.values();
+            std::vector<double> expected;
+            for (std::size_t i = 0; i < 33 * 19; ++i) expected.push_back(left[i] + right[i % 19]);
+            run_way(way, "binary", [&](const Context& context) {
+                binary(context,
+                       {BinaryOperation::add, a.view(context), b.view(context), a.view(context)});
+            });
+            expect_close(a.values(), expected, tolerances(expected, dtype),
+                         "a += b" + rerun(way, "binary"));
         }
-        binary({}, {BinaryOperation::add, a.view(), b.view(), a.view()});
-        expect_close(a.values(), expected, tolerances(expected, dtype), "a += b");
     }
 }
 
@@ -204,20 +252,29 @@ TEST_P(ElementwiseUnary, ValueAndDerivativeMatchF64) {
     const Function& item = GetParam();
     for (const DType dtype : floating) {
         for (const Layout layout : {Layout::contiguous, Layout::padded, Layout::transposed}) {
-            for (const Way& way : ways_of({"plain"})) {
+            SameBits same_bits;
+            for (const Way& way : ways_of({"plain"}, {"device"})) {
                 Random random(10);
                 std::vector<double> points(13 * 41);
                 for (double& point : points) point = random.uniform(item.low, item.high);
                 const Shape shape = {13, 41};
-                const Operand x = Operand(dtype, shape, layout).set(points);
-                const Operand dy = Operand(dtype, shape).randomise(random);
-                const Operand y(dtype, shape);
-                const Operand dx(dtype, shape, layout);
-                run_way(way, "*", [&](const Context& context) {
-                    unary(context, {item.operation, x.view(context), y.view(context)});
-                    unary_backward(context, {item.operation, x.view(context), dy.view(context),
-                                             dx.view(context)});
-                });
+                const Alignment alignment =
+                    layout == Layout::contiguous ? Alignment::vector : Alignment::element;
+                const Operand x = Operand(dtype, shape, layout, alignment).set(points);
+                const Operand dy =
+                    Operand(dtype, shape, Layout::contiguous, alignment).randomise(random);
+                const Operand y(dtype, shape, Layout::contiguous, alignment);
+                const Operand dx(dtype, shape, layout, alignment);
+                if (!run_way(way, "*", [&](const Context& context) {
+                        unary(context, {item.operation, x.view(context), y.view(context)});
+                        unary_backward(context, {item.operation, x.view(context), dy.view(context),
+                                                 dx.view(context)});
+                    })) {
+                    EXPECT_EQ(dtype, DType::f64);
+                    continue;
+                }
+                same_bits.expect(way, "y", y);
+                same_bits.expect(way, "dx", dx);
                 std::vector<double> expected_y;
                 std::vector<double> expected_dx;
                 std::vector<double> tolerance_dx;
@@ -249,37 +306,55 @@ TEST(Elementwise, ExponentialIsWithinTwoUlpAndMeetsItsLimits) {
     const std::size_t regular = points.size();
     for (const double x : {-200.0, 89.0, 1e30, infinity, -infinity, nan, 0.0}) points.push_back(x);
     const Shape shape = {static_cast<std::int64_t>(points.size())};
-    const Operand x = Operand(DType::f32, shape).set(points);
-    unary({}, {UnaryOperation::exponential, x.view(), x.view()});
-    const auto y = x.values();
-    for (std::size_t i = 0; i < regular; ++i) {
-        ASSERT_NEAR(y[i] / std::exp(points[i]), 1.0, 2.0 * ulp_of(DType::f32)) << points[i];
+    for (const Way& way : ways_of({"plain"}, {"device"})) {
+        const Operand x = Operand(DType::f32, shape).set(points);
+        run_way(way, "unary", [&](const Context& context) {
+            unary(context, {UnaryOperation::exponential, x.view(context), x.view(context)});
+        });
+        const auto y = x.values();
+        for (std::size_t i = 0; i < regular; ++i) {
+            ASSERT_NEAR(y[i] / std::exp(points[i]), 1.0, 2.0 * ulp_of(DType::f32)) << points[i];
+        }
+        const std::vector<double> limits(y.begin() + static_cast<std::ptrdiff_t>(regular), y.end());
+        expect_close(limits, {0.0, infinity, infinity, infinity, 0.0, nan, 1.0}, 0.0, "limits");
     }
-    const std::vector<double> limits(y.begin() + static_cast<std::ptrdiff_t>(regular), y.end());
-    expect_close(limits, {0.0, infinity, infinity, infinity, 0.0, nan, 1.0}, 0.0, "limits");
 }
 
 TEST(Elementwise, ReluKeepsNan) {
-    const Operand x = Operand(DType::f32, {3}).set({nan, -1.0, 2.0});
-    unary({}, {UnaryOperation::relu, x.view(), x.view()});
-    expect_close(x.values(), {nan, 0.0, 2.0}, 0.0, "relu");
+    for (const Way& way : ways_of({"plain"}, {"device"})) {
+        const Operand x = Operand(DType::f32, {3}).set({nan, -1.0, 2.0});
+        run_way(way, "unary", [&](const Context& context) {
+            unary(context, {UnaryOperation::relu, x.view(context), x.view(context)});
+        });
+        expect_close(x.values(), {nan, 0.0, 2.0}, 0.0, "relu");
+    }
 }
 
 TEST(Elementwise, AffineRoundsOnce) {
-    Random random(11);
     for (const DType dtype : floating) {
-        const Operand x = Operand(dtype, {7, 33}, Layout::padded).randomise(random);
-        const Operand out(dtype, {7, 33});
-        affine({}, {x.view(), -1.7, 0.3, out.view()});
-        std::vector<double> expected;
-        std::vector<double> tolerance;
-        for (const double value : x.values()) {
-            expected.push_back(-1.7 * value + 0.3);
-            tolerance.push_back(0.502 * ulp_of(dtype) * std::abs(expected.back()) +
-                                1e-16 * std::abs(value));
+        for (const Layout layout : {Layout::padded, Layout::contiguous}) {
+            SameBits same_bits;
+            for (const Way& way : ways_of({"plain"}, {"device"})) {
+                Random random(11);
+                const Operand x =
+                    Operand(dtype, {7, 33}, layout, Alignment::vector).randomise(random);
+                const Operand out(dtype, {7, 33}, Layout::contiguous, Alignment::vector);
+                EXPECT_TRUE(run_way(way, "affine", [&](const Context& context) {
+                    affine(context, {x.view(context), -1.7, 0.3, out.view(context)});
+                }));
+                std::vector<double> expected;
+                std::vector<double> tolerance;
+                for (const double value : x.values()) {
+                    expected.push_back(-1.7 * value + 0.3);
+                    tolerance.push_back(0.502 * ulp_of(dtype) * std::abs(expected.back()) +
+                                        1e-16 * std::abs(value));
+                }
+                const std::string what = std::string(name_of(dtype)) + rerun(way, "affine");
+                expect_close(out.values(), expected, tolerance, what);
+                EXPECT_TRUE(out.guards_are_intact()) << what;
+                same_bits.expect(way, "out", out);
+            }
         }
-        expect_close(out.values(), expected, tolerance, std::string(name_of(dtype)));
-        EXPECT_TRUE(out.guards_are_intact());
     }
 }
 
@@ -288,6 +363,7 @@ struct CopyCase {
     Shape shape;
     Layout from;
     Layout to;
+    Alignment alignment = Alignment::element;
 };
 
 const CopyCase copy_cases[] = {
@@ -304,6 +380,14 @@ const CopyCase copy_cases[] = {
     {"ReversedLarge", {33, 5, 34, 3}, Layout::reversed, Layout::padded},
     {"Spread", {9, 31}, Layout::spread, Layout::spread},
     {"Empty", {3, 0}, Layout::contiguous, Layout::contiguous},
+    {"AlignedContiguous", {5, 67}, Layout::contiguous, Layout::contiguous, Alignment::vector},
+    {"AlignedSameLayout", {5, 64}, Layout::transposed, Layout::transposed, Alignment::vector},
+    {"AlignedFromPadded", {3, 61}, Layout::padded, Layout::contiguous, Alignment::vector},
+    {"AlignedBatchTransposed",
+     {2, 40, 24},
+     Layout::transposed,
+     Layout::contiguous,
+     Alignment::vector},
 };
 
 std::ostream& operator<<(std::ostream& stream, const CopyCase& item) {
@@ -318,7 +402,11 @@ TEST_P(ElementwiseCopy, MovesEveryElementAndConvertsIt) {
                                DType::i32, DType::i64, DType::u8};
     for (const DType from : dtypes) {
         for (const DType to : dtypes) {
-            for (const Way& way : ways_of({"plain"})) {
+            SameBits same_bits;
+            const bool is_on_devices = item.shape.numel() < 4000 ||
+                                       (from == to && to != DType::f64 && to != DType::i32) ||
+                                       (from == DType::bf16 && to == DType::f32);
+            for (const Way& way : ways_of({"plain"}, devices_if(is_on_devices))) {
                 Random random(12);
                 std::vector<double> values(item.shape.numel());
                 // Small enough for u8, fractions only where both sides can hold them.
@@ -326,11 +414,12 @@ TEST_P(ElementwiseCopy, MovesEveryElementAndConvertsIt) {
                 if (is_floating(from) && is_floating(to)) {
                     for (double& value : values) value = random.normal();
                 }
-                const Operand x = Operand(from, item.shape, item.from).set(values);
-                const Operand out(to, item.shape, item.to);
-                run_way(way, "copy", [&](const Context& context) {
+                const Operand x = Operand(from, item.shape, item.from, item.alignment).set(values);
+                const Operand out(to, item.shape, item.to, item.alignment);
+                EXPECT_TRUE(run_way(way, "copy", [&](const Context& context) {
                     copy(context, {x.view(context), out.view(context)});
-                });
+                }));
+                same_bits.expect(way, "out", out);
                 const auto expected = Operand(to, item.shape).set(x.values()).values();
                 const std::string what = std::string(name_of(from)) + " -> " +
                                          std::string(name_of(to)) + rerun(way, "copy");
@@ -345,20 +434,28 @@ INSTANTIATE_TEST_SUITE_P(Cases, ElementwiseCopy, ::testing::ValuesIn(copy_cases)
                          [](const auto& item) { return item.param.name; });
 
 TEST(Elementwise, CopyRepeatsABroadcastOperand) {
-    const Operand row = Operand(DType::f32, {3}).set({1, 2, 3});
-    const Operand out(DType::bf16, {2, 3});
-    copy({}, {row.view().expanded_to({2, 3}, "test"), out.view()});
-    expect_close(out.values(), {1, 2, 3, 1, 2, 3}, 0.0, "broadcast");
+    for (const Way& way : ways_of({"plain"}, {"device"})) {
+        const Operand row = Operand(DType::f32, {3}).set({1, 2, 3});
+        const Operand out(DType::bf16, {2, 3});
+        run_way(way, "copy", [&](const Context& context) {
+            copy(context, {row.view(context).expanded_to({2, 3}, "test"), out.view(context)});
+        });
+        expect_close(out.values(), {1, 2, 3, 1, 2, 3}, 0.0, "broadcast");
+    }
 }
 
 TEST(Elementwise, FillWritesEveryElementAndNoOther) {
     for (const DType dtype :
          {DType::f32, DType::f64, DType::bf16, DType::i32, DType::i64, DType::u8}) {
         for (const Layout layout : {Layout::contiguous, Layout::padded, Layout::spread}) {
-            const Operand out(dtype, {7, 21}, layout);
-            fill({}, out.view(), 3.0);
-            expect_close(out.values(), std::vector<double>(7 * 21, 3.0), 0.0, "fill");
-            EXPECT_TRUE(out.guards_are_intact());
+            for (const Way& way : ways_of({"plain"}, {"device"})) {
+                const Operand out(dtype, {7, 21}, layout, Alignment::vector);
+                EXPECT_TRUE(run_way(way, "fill", [&](const Context& context) {
+                    fill(context, out.view(context), 3.0);
+                }));
+                expect_close(out.values(), std::vector<double>(7 * 21, 3.0), 0.0, "fill");
+                EXPECT_TRUE(out.guards_are_intact());
+            }
         }
     }
 }

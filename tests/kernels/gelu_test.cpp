@@ -45,7 +45,8 @@ class Gelu : public ::testing::TestWithParam<GeluCase> {};
 TEST_P(Gelu, ForwardAndBackwardMatchErfcInF64) {
     const GeluCase& item = GetParam();
     for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
-        for (const Way& way : ways_of({"plain"})) {
+        SameBits same_bits;
+        for (const Way& way : ways_of({"plain"}, {"device"})) {
             Random random(5);
             const Shape shape = {item.rows, item.columns};
             const Operand x = Operand(dtype, shape).randomise(random, 2.0);
@@ -89,6 +90,8 @@ TEST_P(Gelu, ForwardAndBackwardMatchErfcInF64) {
             expect_close(y.values(), expected_y, tolerance_y, "y " + what);
             expect_close(dx.values(), expected_dx, tolerance_dx, "dx " + what);
             EXPECT_TRUE(y.guards_are_intact() && dx.guards_are_intact()) << what;
+            same_bits.expect(way, "y", y);
+            same_bits.expect(way, "dx", dx);
         }
     }
 }

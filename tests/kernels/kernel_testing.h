@@ -4,18 +4,25 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <map>
+#include <new>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "kernels/core/random.h"
+#include "kernels/core/runtime.h"
+#include "kernels/core/stream.h"
 #include "kernels/core/view.h"
+#include "kernels/simt/schedule.h"
 
 namespace balmer::kernels::testing {
 
@@ -31,10 +38,12 @@ inline double ulp_of(DType dtype) {
 /// How an operand lies in memory.
 enum class Layout : std::uint8_t {
     contiguous,
-    padded,      ///< unused elements after every row and every matrix
-    transposed,  ///< the last two dimensions change places
-    reversed,    ///< all dimensions in the opposite order
-    spread       ///< every other element
+    aligned,         ///< contiguous, from an address divisible by 16
+    aligned_padded,  ///< the same, with 16 unused elements after every row
+    padded,          ///< unused elements after every row and every matrix
+    transposed,      ///< the last two dimensions change places
+    reversed,        ///< all dimensions in the opposite order
+    spread           ///< every other element
 };
 
 inline Strides strides_of(const Shape& shape, Layout layout) {
@@ -45,6 +54,10 @@ inline Strides strides_of(const Shape& shape, Layout layout) {
         for (int i = rank - 1; i >= 0; --i) {
             strides[i] = step;
             step = step * shape[i] + 3;
+        }
+    } else if (layout == Layout::aligned_padded) {
+        for (int i = rank - 2; i >= 0; --i) {
+            strides[i] = strides[i + 1] * shape[i + 1] + (i == rank - 2 ? 16 : 0);
         }
     } else if (layout == Layout::transposed && rank >= 2) {
         strides[-2] = 1;
@@ -61,17 +74,50 @@ inline Strides strides_of(const Shape& shape, Layout layout) {
     return strides;
 }
 
+/// Memory that every device reaches, so that one operand serves them all: managed memory where
+/// there is a GPU, else the host's.
+template <class T>
+struct ReachableAllocator {
+    using value_type = T;
+
+    ReachableAllocator() = default;
+    template <class U>
+    explicit ReachableAllocator(const ReachableAllocator<U>&) {}
+
+    T* allocate(std::size_t count) {
+        void* memory = pinning_runtime().take_managed(count * sizeof(T));
+        if (memory == nullptr) throw std::bad_alloc();
+        return static_cast<T*>(memory);
+    }
+    void deallocate(T* memory, std::size_t) noexcept {
+        pinning_runtime().give_managed_back(memory);
+    }
+    bool operator==(const ReachableAllocator&) const = default;
+};
+using ReachableBytes = std::vector<std::uint8_t, ReachableAllocator<std::uint8_t>>;
+
+/// What the address of an operand's first element is a multiple of.
+enum class Alignment : std::uint8_t {
+    element,  ///< one element and not more: kernels have to do without vector accesses
+    vector    ///< 64 bytes
+};
+
 /// An operand whose memory is surrounded, and interleaved where the layout leaves room, by bytes
-/// that an operation must not touch. Only aligned to its element.
+/// that an operation must not touch. Under the address sanitizer it ends where its memory does, so
+/// that reads beyond it are seen too.
 class Operand {
   public:
     Operand() = default;
-    Operand(DType dtype, const Shape& shape, Layout layout = Layout::contiguous)
-        : shape_(shape), strides_(strides_of(shape, layout)), dtype_(dtype) {
+    Operand(DType dtype, const Shape& shape, Layout layout = Layout::contiguous,
+            Alignment alignment = Alignment::element)
+        : shape_(shape), strides_(strides_of(shape, layout)), dtype_(dtype), start_(guard) {
+        const bool is_aligned = alignment == Alignment::vector || layout == Layout::aligned ||
+                                layout == Layout::aligned_padded;
+        if (!is_aligned) start_ += size_of(dtype);
         std::int64_t last = 0;
         for (int i = 0; i < shape.rank(); ++i) last += (shape[i] - 1) * strides_[i];
         span_ = shape.numel() == 0 ? 0 : last + 1;
-        bytes_.assign(guard * 2 + size_of(dtype) * (span_ + 1), pattern);
+        bytes_.assign(std::max<std::size_t>(1, start_ + size_of(dtype) * span_ + guard), pattern);
         is_own_.assign(span_, false);
         for_each([this](std::int64_t, std::int64_t offset) { is_own_[offset] = true; });
         poison();
@@ -86,9 +132,7 @@ class Operand {
     DType dtype() const { return dtype_; }
     const Shape& shape() const { return shape_; }
     std::int64_t numel() const { return bytes_.empty() ? 0 : shape_.numel(); }
-    std::uint8_t* data() const {
-        return const_cast<std::uint8_t*>(bytes_.data()) + guard + size_of(dtype_);
-    }
+    std::uint8_t* data() const { return const_cast<std::uint8_t*>(bytes_.data()) + start_; }
 
     /// Fills the elements with NaN (all bits of integers): what an operation forgets to write
     /// shows.
@@ -117,11 +161,13 @@ class Operand {
         return result;
     }
 
+    /// The whole memory, guards included.
+    const ReachableBytes& bytes() const { return bytes_; }
+
     /// True if every byte outside the elements is as it was.
     bool guards_are_intact() const {
         for (std::size_t i = 0; i < bytes_.size(); ++i) {
-            const auto at =
-                static_cast<std::int64_t>(i) - static_cast<std::int64_t>(guard + size_of(dtype_));
+            const auto at = static_cast<std::int64_t>(i) - static_cast<std::int64_t>(start_);
             const auto element = at / static_cast<std::int64_t>(size_of(dtype_));
             if (at >= 0 && element < span_ && is_own_[element]) continue;
             if (bytes_[i] != pattern) return false;
@@ -130,7 +176,11 @@ class Operand {
     }
 
   private:
+#if defined(__SANITIZE_ADDRESS__)
+    static constexpr std::size_t guard = 0;
+#else
     static constexpr std::size_t guard = 256;
+#endif
     static constexpr std::uint8_t pattern = 0xA5;
 
     void for_each(const std::function<void(std::int64_t, std::int64_t)>& body) const {
@@ -166,7 +216,8 @@ class Operand {
     Strides strides_;
     DType dtype_ = DType::f32;
     std::int64_t span_ = 0;
-    std::vector<std::uint8_t> bytes_;
+    std::size_t start_ = 0;
+    ReachableBytes bytes_;
     std::vector<bool> is_own_;
 };
 
@@ -176,11 +227,57 @@ struct Way {
     Context context;
 };
 
-/// Every device this build and machine can test, with each of the named implementations. Names are
-/// in the order of the choice table; "plain" is the last.
-inline std::vector<Way> ways_of(const std::vector<std::string>& choices) {
+/// The simt device under the schedule of a seed.
+inline Context simt_context(std::uint64_t seed) {
+    static std::map<std::uint64_t, simt::Schedule> schedules;
+    simt::Schedule& schedule = schedules[seed];
+    schedule = simt::Schedule::of_seed(seed);
+    schedule.checks_races = simt::Schedule::from_environment().checks_races;
+    Context context;
+    context.device = {DeviceType::simt, 0};
+    context.stream = &schedule;
+    return context;
+}
+
+/// The schedules under which simt runs a test: seed 0, and 1 and 2 or the one that BALMER_SIMT_SEED
+/// names.
+inline std::vector<std::uint64_t> simt_seeds() {
+    const std::uint64_t named = simt::Schedule::from_environment().seed;
+    if (named != 0) return {0, named};
+    return {0, 1, 2};
+}
+
+/// The first GPU, on a stream of the tests.
+inline Context cuda_context() {
+    static const Stream stream({DeviceType::cuda, 0});
+    return stream.context();
+}
+
+/// A context of each device that this build and machine have.
+inline std::vector<Context> contexts() {
+    std::vector<Context> result = {Context{}};
+    if (device_count(DeviceType::simt) > 0) result.push_back(simt_context(0));
+    if (device_count(DeviceType::cuda) > 0) result.push_back(cuda_context());
+    return result;
+}
+
+/// Every device this build and machine can test, with each of the named implementations: those of
+/// the CPU in the order of the choice table, "plain" the last, and those of the device kernels,
+/// which simt runs under several schedules and a GPU twice.
+inline std::vector<Way> ways_of(const std::vector<std::string>& choices,
+                                const std::vector<std::string>& device_choices = {}) {
     std::vector<Way> ways;
     for (const auto& choice : choices) ways.push_back({choice, {}});
+    for (const auto& choice : device_choices) {
+        if (device_count(DeviceType::simt) > 0) {
+            for (const std::uint64_t seed : simt_seeds()) {
+                ways.push_back({choice, simt_context(seed)});
+            }
+        }
+        if (device_count(DeviceType::cuda) > 0) {
+            for (int i = 0; i < 2; ++i) ways.push_back({choice, cuda_context()});
+        }
+    }
     return ways;
 }
 
@@ -220,6 +317,7 @@ inline bool run_way(const Way& way, const std::string& operation,
     const ScopedVariable forced("BALMER_CHOICE", operation + "=" + way.choice);
     try {
         body(way.context);
+        synchronize(way.context);
         return true;
     } catch (const Error& error) {
         const std::string message = error.what();
@@ -229,12 +327,37 @@ inline bool run_way(const Way& way, const std::string& operation,
     }
 }
 
-/// "; rerun: BALMER_CHOICE=gemm=eigen kernels_test --gtest_filter=...".
+/// " on simt, rerun: BALMER_SIMT_SEED=2 BALMER_CHOICE=gemm=eigen bin/kernels_test
+/// --gtest_filter=...".
 inline std::string rerun(const Way& way, const std::string& operation) {
     const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    return "\nrerun: BALMER_CHOICE=" + operation + "=" + way.choice +
-           " kernels_test --gtest_filter=" + info->test_suite_name() + "." + info->name();
+    std::string command;
+    if (way.context.device.type == DeviceType::simt) {
+        const auto* schedule = static_cast<const simt::Schedule*>(way.context.stream);
+        command += "BALMER_SIMT_SEED=" + std::to_string(schedule->seed) + " ";
+        if (schedule->checks_races) command += "BALMER_SIMT_RACES=1 ";
+    }
+    return " on " + name_of(way.context.device) + "\nrerun: " + command + "BALMER_CHOICE='" +
+           operation + "=" + way.choice + "' " + program_invocation_name +
+           " --gtest_filter=" + info->test_suite_name() + "." + info->name();
 }
+
+/// Device kernels give the same bits under every schedule of simt, and each time on a GPU:
+/// remembers each output of a device's first run and compares those of the others with it.
+class SameBits {
+  public:
+    void expect(const Way& way, const std::string& output, const Operand& operand) {
+        if (way.context.device.type == DeviceType::cpu) return;
+        const auto [entry, is_first] = first_.try_emplace(
+            name_of(way.context.device) + " " + way.choice + " " + output, operand.bytes());
+        if (is_first) return;
+        EXPECT_TRUE(entry->second == operand.bytes())
+            << output << ": bits depend on the order of execution" << rerun(way, "*");
+    }
+
+  private:
+    std::map<std::string, ReachableBytes> first_;
+};
 
 /// The largest absolute value among the finite ones.
 inline double scale_of(const std::vector<double>& values) {

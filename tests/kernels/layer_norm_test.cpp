@@ -21,6 +21,8 @@ struct LayerNormCase {
     double epsilon = 1e-6;
 };
 
+/// Beside the shapes themselves: on the device rows go to a warp or a block, in vectors or element
+/// by element, and the longest are read again for each pass.
 const LayerNormCase cases[] = {
     {.name = "OneElement", .rows = 1, .columns = 1},
     {.name = "OneRow", .rows = 1, .columns = 197},
@@ -37,6 +39,25 @@ const LayerNormCase cases[] = {
      .has_addend = true},
     {.name = "LargeMean", .rows = 9, .columns = 100, .mean = 300.0},
     {.name = "LargeEpsilon", .rows = 9, .columns = 100, .epsilon = 2.0},
+    {.name = "Vectors", .rows = 9, .columns = 768, .layout = Layout::aligned},
+    {.name = "VectorsResidual",
+     .rows = 21,
+     .columns = 200,
+     .layout = Layout::aligned_padded,
+     .has_addend = true},
+    {.name = "WideVectorsResidual",
+     .rows = 3,
+     .columns = 1000,
+     .layout = Layout::aligned,
+     .has_addend = true},
+    {.name = "VectorsOfABlock",
+     .rows = 2,
+     .columns = 2304,
+     .layout = Layout::aligned,
+     .has_addend = true},
+    {.name = "OddOfABlock", .rows = 137, .columns = 301, .has_addend = true},
+    {.name = "LongOdd", .rows = 3, .columns = 2051, .has_addend = true},
+    {.name = "Long", .rows = 2, .columns = 8200, .layout = Layout::aligned},
     {.name = "NoRows", .rows = 0, .columns = 5},
 };
 
@@ -57,8 +78,11 @@ struct ForwardProblem {
         y = Operand(dtype, shape, item.layout);
         if (item.has_addend) residual = Operand(dtype, shape, item.layout).randomise(random);
         if (item.has_addend) sum = Operand(dtype, shape, item.layout);
-        weight = Operand(statistics, {item.columns}).randomise(random, 0.3, 1.0);
-        bias = Operand(statistics, {item.columns}).randomise(random);
+        const bool is_aligned =
+            item.layout == Layout::aligned || item.layout == Layout::aligned_padded;
+        const Layout layout = is_aligned ? Layout::aligned : Layout::contiguous;
+        weight = Operand(statistics, {item.columns}, layout).randomise(random, 0.3, 1.0);
+        bias = Operand(statistics, {item.columns}, layout).randomise(random);
         mean = Operand(statistics, {item.rows});
         deviation = Operand(statistics, {item.rows});
 
@@ -183,7 +207,8 @@ double tolerance_of(const LayerNormCase& item, DType dtype, const std::vector<do
 TEST_P(LayerNorm, ForwardMatchesTheFormula) {
     const LayerNormCase& item = GetParam();
     for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
-        for (const Way& way : ways_of({"plain"})) {
+        SameBits same_bits;
+        for (const Way& way : ways_of({"plain"}, {"device"})) {
             const ForwardProblem problem(item, dtype);
             if (!run_way(way, "layer_norm", [&](const Context& context) {
                     layer_norm(context, problem.arguments(context));
@@ -191,6 +216,10 @@ TEST_P(LayerNorm, ForwardMatchesTheFormula) {
                 continue;
             }
             const std::string what = std::string(name_of(dtype)) + rerun(way, "layer_norm");
+            same_bits.expect(way, "y", problem.y);
+            same_bits.expect(way, "sum", problem.sum);
+            same_bits.expect(way, "mean", problem.mean);
+            same_bits.expect(way, "reciprocal_deviation", problem.deviation);
             const double statistics = (8.0 + 4.0 * std::abs(item.mean)) *
                                       ulp_of(statistics_dtype(dtype)) *
                                       (1.0 + scale_of(problem.expected_deviation));
@@ -212,7 +241,8 @@ TEST_P(LayerNorm, ForwardMatchesTheFormula) {
 TEST_P(LayerNorm, BackwardMatchesTheFormula) {
     const LayerNormCase& item = GetParam();
     for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
-        for (const Way& way : ways_of({"plain"})) {
+        SameBits same_bits;
+        for (const Way& way : ways_of({"plain"}, {"device"})) {
             const BackwardProblem problem(item, dtype);
             if (!run_way(way, "layer_norm_backward", [&](const Context& context) {
                     layer_norm_backward(context, problem.arguments(context));
@@ -221,6 +251,9 @@ TEST_P(LayerNorm, BackwardMatchesTheFormula) {
             }
             const std::string what =
                 std::string(name_of(dtype)) + rerun(way, "layer_norm_backward");
+            same_bits.expect(way, "dx", problem.dx);
+            same_bits.expect(way, "weight_gradient", problem.weight_gradient);
+            same_bits.expect(way, "bias_gradient", problem.bias_gradient);
             expect_close(problem.dx.values(), problem.expected_dx,
                          tolerance_of(item, dtype, problem.expected_dx), "dx " + what);
             const double sums = 4.0 * (1.0 + std::abs(item.mean)) *
@@ -235,7 +268,7 @@ TEST_P(LayerNorm, BackwardMatchesTheFormula) {
 }
 
 TEST_P(LayerNorm, TouchesNothingOutsideItsOutputs) {
-    for (const Way& way : ways_of({"plain"})) {
+    for (const Way& way : ways_of({"plain"}, {"device"})) {
         const ForwardProblem forward(GetParam(), DType::f32);
         const BackwardProblem backward(GetParam(), DType::f32);
         run_way(way, "*", [&](const Context& context) {
@@ -263,14 +296,35 @@ INSTANTIATE_TEST_SUITE_P(Cases, LayerNorm, ::testing::ValuesIn(cases),
                          [](const auto& item) { return item.param.name; });
 
 TEST(LayerNormValues, NanAndInfinityStayInTheirRow) {
-    for (const double bad : {nan, infinity}) {
-        ForwardProblem problem({.name = "", .rows = 3, .columns = 20}, DType::f32);
-        auto values = problem.x.values();
-        values[1 * 20 + 7] = bad;
-        problem.x.set(values);
-        layer_norm({}, problem.arguments({}));
-        const auto y = problem.y.values();
-        for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(std::isnan(y[i]), i / 20 == 1) << i;
+    for (const Layout layout : {Layout::contiguous, Layout::aligned}) {
+        for (const double bad : {nan, infinity}) {
+            for (const Way& way : ways_of({"plain"}, {"device"})) {
+                ForwardProblem problem({.name = "", .rows = 3, .columns = 24, .layout = layout},
+                                       DType::f32);
+                auto values = problem.x.values();
+                values[1 * 24 + 7] = bad;
+                problem.x.set(values);
+                layer_norm(way.context, problem.arguments(way.context));
+                const auto y = problem.y.values();
+                for (std::size_t i = 0; i < y.size(); ++i) {
+                    EXPECT_EQ(std::isnan(y[i]), i / 24 == 1) << i << rerun(way, "layer_norm");
+                }
+            }
+        }
+    }
+}
+
+TEST(LayerNormValues, ANanGradientSpoilsItsRowOfDxAndItsColumnOfTheSums) {
+    for (const Way& way : ways_of({"plain"}, {"device"})) {
+        BackwardProblem problem({.name = "", .rows = 3, .columns = 20}, DType::f32);
+        auto values = problem.dy.values();
+        values[1 * 20 + 7] = nan;
+        problem.dy.set(values);
+        layer_norm_backward(way.context, problem.arguments(way.context));
+        const auto dx = problem.dx.values();
+        for (std::size_t i = 0; i < dx.size(); ++i) EXPECT_EQ(std::isnan(dx[i]), i / 20 == 1) << i;
+        const auto gradient = problem.weight_gradient.values();
+        for (std::size_t i = 0; i < 20; ++i) EXPECT_EQ(std::isnan(gradient[i]), i == 7) << i;
     }
 }
 

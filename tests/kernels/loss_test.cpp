@@ -40,7 +40,8 @@ class CrossEntropy : public ::testing::TestWithParam<CrossEntropyCase> {};
 TEST_P(CrossEntropy, LossAndGradientMatchTheFormula) {
     const CrossEntropyCase& item = GetParam();
     for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
-        for (const Way& way : ways_of({"plain"})) {
+        SameBits same_bits;
+        for (const Way& way : ways_of({"plain"}, {"device"})) {
             Random random(20);
             const DType statistics = statistics_dtype(dtype);
             const double normaliser = 7.5;
@@ -61,15 +62,21 @@ TEST_P(CrossEntropy, LossAndGradientMatchTheFormula) {
             const Operand log_sum_exp(statistics, {item.rows});
             const Operand upstream = Operand(statistics, {1}).set({loss_gradient});
             const Operand gradient(dtype, logits.shape());
-            run_way(way, "*", [&](const Context& context) {
-                const View weights = weight ? weight.view(context) : View();
-                cross_entropy(context, {logits.view(context), target.view(context), weights,
-                                        normaliser, loss.view(context), log_sum_exp.view(context)});
-                cross_entropy_backward(
-                    context,
-                    {upstream.view(context), logits.view(context), target.view(context), weights,
-                     normaliser, log_sum_exp.view(context), gradient.view(context)});
-            });
+            if (!run_way(way, "*", [&](const Context& context) {
+                    const View weights = weight ? weight.view(context) : View();
+                    cross_entropy(context,
+                                  {logits.view(context), target.view(context), weights, normaliser,
+                                   loss.view(context), log_sum_exp.view(context)});
+                    cross_entropy_backward(
+                        context,
+                        {upstream.view(context), logits.view(context), target.view(context),
+                         weights, normaliser, log_sum_exp.view(context), gradient.view(context)});
+                })) {
+                continue;
+            }
+            same_bits.expect(way, "loss", loss);
+            same_bits.expect(way, "log_sum_exp", log_sum_exp);
+            same_bits.expect(way, "gradient", gradient);
             double expected_loss = 0.0;
             double magnitude = 0.0;
             std::vector<double> expected_sums;
@@ -119,20 +126,72 @@ TEST_P(CrossEntropy, LossAndGradientMatchTheFormula) {
 INSTANTIATE_TEST_SUITE_P(Cases, CrossEntropy, ::testing::ValuesIn(cross_entropy_cases),
                          [](const auto& item) { return item.param.name; });
 
+/// Two rows, of which the first has NaN among its logits.
+struct NanProblem {
+    Operand logits = Operand(DType::f32, {2, 3}).set({nan, 1, 2, 3, 4, 5});
+    Operand loss{DType::f32, {1}};
+    Operand sums{DType::f32, {2}};
+    Operand gradient{DType::f32, {2, 3}};
+    Operand one = Operand(DType::f32, {1}).set({1.0});
+
+    void run(const Context& context, const Operand& target) const {
+        cross_entropy(context, {logits.view(context),
+                                target.view(context),
+                                {},
+                                1.0,
+                                loss.view(context),
+                                sums.view(context)});
+        cross_entropy_backward(context, {one.view(context),
+                                         logits.view(context),
+                                         target.view(context),
+                                         {},
+                                         1.0,
+                                         sums.view(context),
+                                         gradient.view(context)});
+    }
+};
+
 TEST(CrossEntropyValues, NanLogitsGiveANanLossUnlessTheirRowIsLeftOut) {
-    const Operand logits = Operand(DType::f32, {2, 3}).set({nan, 1, 2, 3, 4, 5});
-    const Operand loss(DType::f32, {1});
-    const Operand sums(DType::f32, {2});
-    const Operand gradient(DType::f32, {2, 3});
-    const Operand one = Operand(DType::f32, {1}).set({1.0});
-    for (const double label : {0.0, -1.0}) {
-        const Operand target = Operand(DType::i64, {2}).set({label, 1});
-        cross_entropy({}, {logits.view(), target.view(), {}, 1.0, loss.view(), sums.view()});
-        cross_entropy_backward(
-            {}, {one.view(), logits.view(), target.view(), {}, 1.0, sums.view(), gradient.view()});
-        EXPECT_EQ(std::isnan(loss.values()[0]), label >= 0.0);
-        EXPECT_EQ(std::isnan(gradient.values()[0]), label >= 0.0);
-        EXPECT_FALSE(std::isnan(gradient.values()[3]));
+    for (const Way& way : ways_of({"plain"}, {"device"})) {
+        for (const double label : {0.0, -1.0}) {
+            const NanProblem problem;
+            problem.run(way.context, Operand(DType::i64, {2}).set({label, 1}));
+            EXPECT_EQ(std::isnan(problem.loss.values()[0]), label >= 0.0);
+            EXPECT_EQ(std::isnan(problem.gradient.values()[0]), label >= 0.0);
+            EXPECT_FALSE(std::isnan(problem.gradient.values()[3]));
+        }
+    }
+}
+
+TEST(CrossEntropyValues, ATargetOutOfRangeGivesANanLossWhereTheHostCannotSeeIt) {
+    for (const Way& way : ways_of({}, {"device"})) {
+        for (const double label : {3.0, 1e15}) {
+            NanProblem problem;
+            problem.logits.set({0, 1, 2, 3, 4, 5});
+            problem.run(way.context, Operand(DType::i64, {2}).set({label, 1}));
+            EXPECT_TRUE(std::isnan(problem.loss.values()[0])) << rerun(way, "cross_entropy");
+            const auto gradient = problem.gradient.values();
+            for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(std::isnan(gradient[i]), i < 3) << i;
+        }
+    }
+}
+
+TEST(CrossEntropyValues, InfiniteLogitsFollowTheFormula) {
+    const Operand logits =
+        Operand(DType::f32, {3, 2}).set({-infinity, 0.0, infinity, 0.0, -infinity, -infinity});
+    const Operand target = Operand(DType::i64, {3}).set({1, -1, -1});
+    for (const Way& way : ways_of({"plain"}, {"device"})) {
+        const Operand loss(DType::f32, {1});
+        const Operand sums(DType::f32, {3});
+        cross_entropy(way.context, {logits.view(way.context),
+                                    target.view(way.context),
+                                    {},
+                                    1.0,
+                                    loss.view(way.context),
+                                    sums.view(way.context)});
+        expect_close(loss.values(), {0.0}, 0.0, "loss" + rerun(way, "cross_entropy"));
+        expect_close(sums.values(), {0.0, infinity, -infinity}, 0.0,
+                     "log_sum_exp" + rerun(way, "cross_entropy"));
     }
 }
 
@@ -184,7 +243,8 @@ class Mse : public ::testing::TestWithParam<MseCase> {};
 TEST_P(Mse, LossAndGradientMatchTheFormula) {
     const MseCase& item = GetParam();
     for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
-        for (const Way& way : ways_of({"plain"})) {
+        SameBits same_bits;
+        for (const Way& way : ways_of({"plain"}, {"device"})) {
             Random random(21);
             const DType statistics = statistics_dtype(dtype);
             const double normaliser = 3.0;
@@ -207,14 +267,18 @@ TEST_P(Mse, LossAndGradientMatchTheFormula) {
             const Operand loss(statistics, {1});
             const Operand upstream = Operand(statistics, {1}).set({loss_gradient});
             const Operand gradient(dtype, item.shape);
-            run_way(way, "*", [&](const Context& context) {
-                const View weights = weight ? weight.view(context) : View();
-                mse(context, {prediction.view(context), target.view(context), weights, normaliser,
-                              delta, loss.view(context)});
-                mse_backward(context, {upstream.view(context), prediction.view(context),
-                                       target.view(context), weights, normaliser, delta,
-                                       gradient.view(context)});
-            });
+            if (!run_way(way, "*", [&](const Context& context) {
+                    const View weights = weight ? weight.view(context) : View();
+                    mse(context, {prediction.view(context), target.view(context), weights,
+                                  normaliser, delta, loss.view(context)});
+                    mse_backward(context, {upstream.view(context), prediction.view(context),
+                                           target.view(context), weights, normaliser, delta,
+                                           gradient.view(context)});
+                })) {
+                continue;
+            }
+            same_bits.expect(way, "loss", loss);
+            same_bits.expect(way, "gradient", gradient);
             double expected_loss = 0.0;
             std::vector<double> expected_gradient;
             const auto predictions = prediction.values();

@@ -21,6 +21,7 @@ struct PatchCase {
     std::int64_t columns;  ///< C, the model width
     bool is_rows = false;  ///< the image comes as patch rows
     bool has_image_gradient = true;
+    Alignment alignment = Alignment::element;
 };
 
 const PatchCase cases[] = {
@@ -68,6 +69,56 @@ const PatchCase cases[] = {
      .patch = 3,
      .columns = 10,
      .is_rows = true},
+    {.name = "AlignedViT",
+     .batch = 2,
+     .channels = 3,
+     .height = 32,
+     .width = 32,
+     .patch = 16,
+     .columns = 24,
+     .alignment = Alignment::vector},
+    {.name = "AlignedTwoTiles",
+     .batch = 3,
+     .channels = 1,
+     .height = 64,
+     .width = 48,
+     .patch = 8,
+     .columns = 136,
+     .alignment = Alignment::vector},
+    {.name = "AlignedSplits",
+     .batch = 12,
+     .channels = 1,
+     .height = 32,
+     .width = 72,
+     .patch = 8,
+     .columns = 8,
+     .has_image_gradient = false,
+     .alignment = Alignment::vector},
+    {.name = "Splits",
+     .batch = 20,
+     .channels = 1,
+     .height = 4,
+     .width = 60,
+     .patch = 2,
+     .columns = 3,
+     .has_image_gradient = false},
+    {.name = "AlignedRows",
+     .batch = 2,
+     .channels = 2,
+     .height = 6,
+     .width = 18,
+     .patch = 6,
+     .columns = 16,
+     .is_rows = true,
+     .alignment = Alignment::vector},
+    {.name = "NoImages",
+     .batch = 0,
+     .channels = 1,
+     .height = 16,
+     .width = 8,
+     .patch = 8,
+     .columns = 8,
+     .alignment = Alignment::vector},
 };
 
 std::ostream& operator<<(std::ostream& stream, const PatchCase& item) {
@@ -91,18 +142,29 @@ struct Problem {
                                 ? Shape{item.batch, patches, length}
                                 : Shape{item.batch, item.channels, item.height, item.width};
         const Shape tokens = {item.batch, 1 + patches, item.columns};
-        image = Operand(dtype, shape).randomise(random);
-        weight = Operand(dtype, {item.columns, length}).randomise(random, 0.2);
-        bias = Operand(statistics, {item.columns}).randomise(random);
-        cls = Operand(statistics, {item.columns}).randomise(random);
-        position = Operand(statistics, {1 + patches, item.columns}).randomise(random);
-        out = Operand(dtype, tokens);
-        out_gradient = Operand(dtype, tokens).randomise(random);
-        if (item.has_image_gradient) image_gradient = Operand(dtype, shape);
-        weight_gradient = Operand(statistics, weight.shape());
-        bias_gradient = Operand(statistics, bias.shape());
-        cls_gradient = Operand(statistics, cls.shape());
-        position_gradient = Operand(statistics, position.shape());
+        const auto operand = [&](DType of, const Shape& sizes) {
+            return Operand(of, sizes, Layout::contiguous, item.alignment);
+        };
+        image = operand(dtype, shape).randomise(random);
+        weight = operand(dtype, {item.columns, length}).randomise(random, 0.2);
+        bias = operand(statistics, {item.columns}).randomise(random);
+        cls = operand(statistics, {item.columns}).randomise(random);
+        position = operand(statistics, {1 + patches, item.columns}).randomise(random);
+        out = operand(dtype, tokens);
+        out_gradient = operand(dtype, tokens).randomise(random);
+        if (item.has_image_gradient) image_gradient = operand(dtype, shape);
+        weight_gradient = operand(statistics, weight.shape());
+        bias_gradient = operand(statistics, bias.shape());
+        cls_gradient = operand(statistics, cls.shape());
+        position_gradient = operand(statistics, position.shape());
+    }
+
+    /// Whether every entry of the choice tables for this device and dtype must take the problem.
+    bool is_for(const Way& way) const {
+        if (way.choice == "plain") return true;
+        if (image.dtype() == DType::f64) return false;
+        return way.choice == "device" ||
+               (item.alignment == Alignment::vector && image.dtype() == DType::bf16);
     }
 
     PatchEmbedForward forward(const Context& context) const {
@@ -137,11 +199,15 @@ class PatchEmbed : public ::testing::TestWithParam<PatchCase> {};
 
 TEST_P(PatchEmbed, ForwardMatchesTheSumOverPixels) {
     for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
-        for (const Way& way : ways_of({"plain"})) {
+        SameBits same_bits;
+        for (const Way& way : ways_of({"plain"}, {"tensor_cores", "device"})) {
             const Problem problem(GetParam(), dtype);
-            run_way(way, "patch_embed", [&](const Context& context) {
+            const bool has_run = run_way(way, "patch_embed", [&](const Context& context) {
                 patch_embed(context, problem.forward(context));
             });
+            EXPECT_EQ(has_run, problem.is_for(way)) << rerun(way, "patch_embed");
+            if (!has_run) continue;
+            same_bits.expect(way, "out", problem.out);
             const PatchCase& item = problem.item;
             const auto image = problem.image.values();
             const auto weight = problem.weight.values();
@@ -173,11 +239,14 @@ TEST_P(PatchEmbed, ForwardMatchesTheSumOverPixels) {
 
 TEST_P(PatchEmbed, BackwardMatchesTheSumsOverPixelsAndPatches) {
     for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
-        for (const Way& way : ways_of({"plain"})) {
+        SameBits same_bits;
+        for (const Way& way : ways_of({"plain"}, {"tensor_cores", "device"})) {
             const Problem problem(GetParam(), dtype);
-            run_way(way, "patch_embed_backward", [&](const Context& context) {
+            const bool has_run = run_way(way, "patch_embed_backward", [&](const Context& context) {
                 patch_embed_backward(context, problem.backward(context));
             });
+            EXPECT_EQ(has_run, problem.is_for(way)) << rerun(way, "patch_embed_backward");
+            if (!has_run) continue;
             const PatchCase& item = problem.item;
             const auto image = problem.image.values();
             const auto weight = problem.weight.values();
@@ -212,6 +281,7 @@ TEST_P(PatchEmbed, BackwardMatchesTheSumsOverPixelsAndPatches) {
                 expect_close(actual.values(), expected,
                              (rounding + unit) * (1.0 + scale_of(expected)), name + what);
                 EXPECT_TRUE(actual.guards_are_intact()) << name << what;
+                same_bits.expect(way, name, actual);
             };
             if (item.has_image_gradient) {
                 expect(problem.image_gradient, by_image, "image_gradient ");
@@ -228,20 +298,62 @@ TEST_P(PatchEmbed, ExtractedPatchesAreChannelFirst) {
     const PatchCase& item = GetParam();
     if (item.is_rows) return;
     for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
-        const Problem problem(item, dtype);
-        const Operand rows(dtype, {item.batch, problem.patches, problem.length});
-        extract_patches({}, {problem.image.view(), item.patch, rows.view()});
-        const auto image = problem.image.values();
-        std::vector<double> expected;
-        for (std::int64_t b = 0; b < item.batch; ++b) {
-            for (std::int64_t n = 0; n < problem.patches; ++n) {
-                for (std::int64_t e = 0; e < problem.length; ++e) {
-                    expected.push_back(image[problem.pixel(b, n, e)]);
+        for (const Way& way : ways_of({"plain"}, {"device"})) {
+            const Problem problem(item, dtype);
+            const Operand rows(dtype, {item.batch, problem.patches, problem.length},
+                               Layout::contiguous, item.alignment);
+            if (!run_way(way, "extract_patches", [&](const Context& context) {
+                    extract_patches(context,
+                                    {problem.image.view(context), item.patch, rows.view(context)});
+                })) {
+                EXPECT_EQ(dtype, DType::f64);
+                continue;
+            }
+            const auto image = problem.image.values();
+            std::vector<double> expected;
+            for (std::int64_t b = 0; b < item.batch; ++b) {
+                for (std::int64_t n = 0; n < problem.patches; ++n) {
+                    for (std::int64_t e = 0; e < problem.length; ++e) {
+                        expected.push_back(image[problem.pixel(b, n, e)]);
+                    }
                 }
             }
+            expect_close(rows.values(), expected, 0.0, "rows" + rerun(way, "extract_patches"));
+            EXPECT_TRUE(rows.guards_are_intact());
         }
-        expect_close(rows.values(), expected, 0.0, "rows");
-        EXPECT_TRUE(rows.guards_are_intact());
+    }
+}
+
+/// A pixel that is not a number reaches the token of its own patch and no other.
+TEST(PatchEmbedValues, NanStaysInItsPatch) {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        for (const Way& way : ways_of({"plain"}, {"tensor_cores", "device"})) {
+            const Problem problem({.name = "Nan",
+                                   .batch = 2,
+                                   .channels = 1,
+                                   .height = 16,
+                                   .width = 24,
+                                   .patch = 8,
+                                   .columns = 8,
+                                   .alignment = Alignment::vector},
+                                  dtype);
+            auto pixels = problem.image.values();
+            pixels[problem.pixel(1, 4, 17)] = nan;
+            const Operand image =
+                Operand(dtype, problem.image.shape(), Layout::contiguous, Alignment::vector)
+                    .set(pixels);
+            if (!run_way(way, "patch_embed", [&](const Context& context) {
+                    auto arguments = problem.forward(context);
+                    arguments.image = image.view(context);
+                    patch_embed(context, arguments);
+                })) {
+                continue;
+            }
+            const auto out = problem.out.values();
+            for (std::size_t i = 0; i < out.size(); ++i) {
+                EXPECT_EQ(std::isnan(out[i]), i / 8 == 7 + 1 + 4) << i << rerun(way, "patch_embed");
+            }
+        }
     }
 }
 

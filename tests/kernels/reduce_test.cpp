@@ -38,6 +38,11 @@ const SumCase cases[] = {
     {.name = "TransposedColumns", .x = {130, 37}, .out = {1, 37}, .layout = Layout::transposed},
     {.name = "ReversedMiddle", .x = {6, 5, 4, 3}, .out = {6, 1, 4, 1}, .layout = Layout::reversed},
     {.name = "Spread", .x = {6, 55}, .out = {6, 1}, .layout = Layout::spread},
+    {.name = "VectorRows", .x = {21, 1000}, .out = {21, 1}, .layout = Layout::aligned},
+    {.name = "VectorColumns", .x = {203, 264}, .out = {1, 264}, .layout = Layout::aligned},
+    {.name = "VectorAll", .x = {40, 1000}, .out = {1, 1}, .layout = Layout::aligned, .scale = 0.5},
+    {.name = "VectorMiddle", .x = {3, 70, 24}, .out = {3, 1, 24}, .layout = Layout::aligned_padded},
+    {.name = "VectorRuns", .x = {5, 6, 24}, .out = {1, 6, 1}, .layout = Layout::aligned_padded},
     {.name = "EmptySummed", .x = {0, 5}, .out = {1, 5}},
     {.name = "EmptyKept", .x = {4, 0}, .out = {1, 0}},
 };
@@ -57,13 +62,16 @@ TEST_P(ReduceSum, MatchesTheSumInF64) {
     for (const Dtypes dtypes :
          {Dtypes{DType::f32, DType::f32}, Dtypes{DType::f64, DType::f64},
           Dtypes{DType::bf16, DType::bf16}, Dtypes{DType::bf16, DType::f32}}) {
-        for (const Way& way : ways_of({"plain"})) {
+        SameBits same_bits;
+        for (const Way& way : ways_of({"plain"}, {"device"})) {
             Random random(13);
             const Operand x = Operand(dtypes.x, item.x, item.layout).randomise(random, 1.0, 0.3);
             const Operand out(dtypes.out, item.out);
-            run_way(way, "sum", [&](const Context& context) {
-                sum(context, {x.view(context), item.scale, out.view(context)});
-            });
+            if (!run_way(way, "sum", [&](const Context& context) {
+                    sum(context, {x.view(context), item.scale, out.view(context)});
+                })) {
+                continue;
+            }
             std::vector<double> expected(item.out.numel(), 0.0);
             std::vector<double> magnitude = expected;
             const auto values = x.values();
@@ -88,6 +96,7 @@ TEST_P(ReduceSum, MatchesTheSumInF64) {
                                      std::string(name_of(dtypes.out)) + rerun(way, "sum");
             expect_close(out.values(), expected, tolerance, what);
             EXPECT_TRUE(out.guards_are_intact()) << what;
+            same_bits.expect(way, "out", out);
         }
     }
 }
@@ -110,9 +119,49 @@ INSTANTIATE_TEST_SUITE_P(Cases, ReduceSum, ::testing::ValuesIn(cases),
 
 TEST(ReduceValues, NanAndInfinityReachTheirSumOnly) {
     const Operand x = Operand(DType::f32, {3, 2}).set({1, 2, nan, 3, infinity, 4});
-    const Operand out(DType::f32, {3, 1});
-    sum({}, {x.view(), 1.0, out.view()});
-    expect_close(out.values(), {3.0, nan, infinity}, 0.0, "rows");
+    for (const Way& way : ways_of({"plain"}, {"device"})) {
+        const Operand out(DType::f32, {3, 1});
+        sum(way.context, {x.view(way.context), 1.0, out.view(way.context)});
+        expect_close(out.values(), {3.0, nan, infinity}, 0.0, "rows" + rerun(way, "sum"));
+    }
+}
+
+/// 515 views are more than one table of a launch holds.
+TEST(GlobalNorm, OfManyViewsOfF32AndBf16StaysOnTheDevice) {
+    Random random(16);
+    std::vector<Operand> operands;
+    operands.push_back(Operand(DType::f32, {40001}, Layout::aligned).randomise(random));
+    operands.push_back(Operand(DType::bf16, {5003}, Layout::aligned).randomise(random));
+    operands.push_back(Operand(DType::bf16, {0}));
+    while (operands.size() < 515) {
+        operands.push_back(Operand(DType::f32, {3}).randomise(random));
+    }
+    for (const std::size_t count : {std::size_t{3}, operands.size()}) {
+        double expected = 0.0;
+        for (std::size_t i = 0; i < count; ++i) {
+            for (const double value : operands[i].values()) expected += value * value;
+        }
+        expected = std::sqrt(expected);
+        for (const DType dtype : {DType::f32, DType::f64}) {
+            SameBits same_bits;
+            auto ways = ways_of({"plain"}, {"device"});
+            if (count > 100 && ways.size() > 2) ways.resize(2);  // slow on simt
+            for (const Way& way : ways) {
+                std::vector<View> views;
+                for (std::size_t i = 0; i < count; ++i) {
+                    views.push_back(operands[i].view(way.context));
+                }
+                const Operand out(dtype, {1});
+                global_norm(way.context, views, out.view(way.context));
+                const double unit = dtype == DType::f32 ? ulp_of(dtype) : 1e-13;
+                expect_close(out.values(), {expected}, unit * expected,
+                             "norm" + rerun(way, "global_norm"));
+                EXPECT_TRUE(out.guards_are_intact());
+                same_bits.expect(way, "norm", out);
+                EXPECT_NEAR(global_norm(way.context, views), expected, 1e-13 * expected);
+            }
+        }
+    }
 }
 
 TEST(GlobalNorm, IsTheEuclideanNormOfAllViewsTogether) {
@@ -132,31 +181,45 @@ TEST(GlobalNorm, IsTheEuclideanNormOfAllViewsTogether) {
 
 TEST(GlobalNorm, DoesNotOverflowInF32AndPassesNanOn) {
     const Operand large = Operand(DType::f32, {2}).set({3e38, 3e38});
-    const View views[] = {large.view()};
-    EXPECT_NEAR(global_norm({}, views), 3e38 * std::sqrt(2.0), 1e32);
     const Operand bad = Operand(DType::f32, {3}).set({1.0, nan, 1.0});
-    const View bad_views[] = {bad.view()};
-    EXPECT_TRUE(std::isnan(global_norm({}, bad_views)));
+    for (const Way& way : ways_of({"plain"}, {"device"})) {
+        const View views[] = {large.view(way.context)};
+        EXPECT_NEAR(global_norm(way.context, views), 3e38 * std::sqrt(2.0), 1e32);
+        const View bad_views[] = {bad.view(way.context)};
+        EXPECT_TRUE(std::isnan(global_norm(way.context, bad_views)));
+        EXPECT_EQ(global_norm(way.context, {}), 0.0);
+    }
 }
 
 TEST(AllFinite, SeesOneBadElementAnywhere) {
-    for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
-        for (const Layout layout : {Layout::contiguous, Layout::padded}) {
-            Random random(15);
-            Operand x = Operand(dtype, {9, 33}, layout).randomise(random);
-            EXPECT_TRUE(all_finite({}, x.view()));
-            for (const double bad : {nan, infinity, -infinity}) {
-                for (const std::size_t at : {0, 100, 9 * 33 - 1}) {
-                    auto values = x.values();
-                    values[at] = bad;
-                    const Operand broken = Operand(dtype, {9, 33}, layout).set(values);
-                    EXPECT_FALSE(all_finite({}, broken.view())) << bad << " at " << at;
+    for (const Way& way : ways_of({"plain"}, {"device"})) {
+        for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+            if (dtype == DType::f64 && way.choice == "device") continue;
+            for (const Layout layout :
+                 {Layout::contiguous, Layout::aligned, Layout::padded, Layout::transposed}) {
+                Random random(15);
+                const Shape shape = {9, 64};
+                Operand x = Operand(dtype, shape, layout).randomise(random);
+                EXPECT_TRUE(all_finite(way.context, x.view(way.context)));
+                for (const double bad : {nan, infinity, -infinity}) {
+                    for (const std::size_t at : {0, 100, 9 * 64 - 1}) {
+                        auto values = x.values();
+                        values[at] = bad;
+                        const Operand broken = Operand(dtype, shape, layout).set(values);
+                        EXPECT_FALSE(all_finite(way.context, broken.view(way.context)))
+                            << bad << " at " << at << rerun(way, "all_finite");
+                    }
                 }
             }
         }
+        const Operand large = Operand(DType::f32, {1}).set({3.4e38});
+        EXPECT_TRUE(all_finite(way.context, large.view(way.context)));
+        const Operand flag = Operand(DType::i32, {1});
+        all_finite(way.context, large.view(way.context), flag.view(way.context));
+        EXPECT_EQ(flag.values()[0], 1.0);
+        EXPECT_TRUE(flag.guards_are_intact());
+        EXPECT_TRUE(all_finite(way.context, Operand(DType::f32, {0}).view(way.context)));
     }
-    const Operand large = Operand(DType::f32, {1}).set({3.4e38});
-    EXPECT_TRUE(all_finite({}, large.view()));
 }
 
 TEST(ReduceErrors, NameTheArgumentTheExpectedAndTheActual) {
@@ -179,6 +242,10 @@ TEST(ReduceErrors, NameTheArgumentTheExpectedAndTheActual) {
     const View views[] = {Operand(DType::i64, {3}).view()};
     expect_error<DTypeError>([&] { global_norm({}, views); },
                              "global_norm: view must be f32, f64 or bf16, got i64");
+    expect_error<DTypeError>([&] { global_norm({}, {}, Operand(DType::bf16, {1}).view()); },
+                             "global_norm: out must be f64, got bf16");
+    expect_error<ShapeError>([&] { all_finite({}, x.view(), Operand(DType::i32, {2}).view()); },
+                             "all_finite: out must be [1], got [2]");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "kernels/core/error.h"
 #include "kernels/core/random.h"
+#include "tests/kernels/kernel_testing.h"
 
 namespace balmer::kernels {
 namespace {
@@ -247,6 +248,134 @@ TEST(Resample, BatchEqualsSingleSpectra) {
             ASSERT_EQ(mask[b * common_grid_pixels + j], single.mask[j]);
         }
     }
+}
+
+/// Spectra one after the other, as a device gets them.
+struct Packed {
+    testing::Operand wavelength, flux, inverse_variance, mask, offsets, grid_start;
+
+    explicit Packed(const std::vector<Sample>& samples) {
+        std::vector<double> all[4];
+        std::vector<double> ends = {0.0};
+        std::vector<double> starts;
+        for (const Sample& sample : samples) {
+            all[0].insert(all[0].end(), sample.wavelength.begin(), sample.wavelength.end());
+            all[1].insert(all[1].end(), sample.flux.begin(), sample.flux.end());
+            all[2].insert(all[2].end(), sample.inverse_variance.begin(),
+                          sample.inverse_variance.end());
+            all[3].insert(all[3].end(), sample.mask.begin(), sample.mask.end());
+            ends.push_back(static_cast<double>(all[0].size()));
+            starts.push_back(
+                static_cast<double>(sample.pixels().grid_start.value_or(no_grid_start)));
+        }
+        const auto operand = [](DType dtype, const std::vector<double>& values) {
+            return testing::Operand(dtype, {static_cast<std::int64_t>(values.size())}).set(values);
+        };
+        wavelength = operand(DType::f64, all[0]);
+        flux = operand(DType::f32, all[1]);
+        inverse_variance = operand(DType::f32, all[2]);
+        mask = operand(DType::u8, all[3]);
+        offsets = operand(DType::i64, ends);
+        grid_start = operand(DType::i64, starts);
+    }
+};
+
+/// Spectra on the grid, on the grid with gaps, on other grids, with gaps and masks there, and the
+/// smallest ones.
+std::vector<Sample> samples_of_every_kind() {
+    auto with_gaps = sdss_wavelength(35600, 700);
+    with_gaps.erase(with_gaps.begin() + 400, with_gaps.begin() + 420);
+    auto off_grid_with_gaps = linear(5000.0, 0.8, 900);
+    off_grid_with_gaps.erase(off_grid_with_gaps.begin() + 500, off_grid_with_gaps.begin() + 520);
+    std::vector<Sample> samples;
+    std::uint64_t seed = 30;
+    for (const auto& wavelength :
+         {sdss_wavelength(35400, 1000), with_gaps, linear(4000.0, 3.1, 600), off_grid_with_gaps,
+          linear(6000.0, 0.2, 2000), std::vector<double>{}, std::vector<double>{5000.3},
+          sdss_wavelength(39990, 400), linear(300.0, 1.0, 20), linear(20000.0, 1.0, 20)}) {
+        samples.push_back(with_random_pixels(wavelength, seed++));
+    }
+    samples[3].flux[100] = std::numeric_limits<float>::infinity();
+    samples[3].flux[200] = std::numeric_limits<float>::quiet_NaN();
+    samples[3].inverse_variance[300] = 0.0F;
+    return samples;
+}
+
+TEST(ResampleBatch, GivesOnEveryDeviceWhatSingleSpectraGive) {
+    const std::vector<Sample> samples = samples_of_every_kind();
+    const Packed packed(samples);
+    const Shape rows = {static_cast<std::int64_t>(samples.size()), common_grid_pixels};
+    for (const bool has_starts : {false, true}) {
+        testing::SameBits same_bits;
+        for (const auto& way : testing::ways_of({"plain"}, {"device"})) {
+            const testing::Operand flux(DType::f32, rows);
+            const testing::Operand inverse_variance(DType::f32, rows);
+            const testing::Operand mask(DType::u8, rows);
+            const bool has_run = testing::run_way(way, "*", [&](const Context& context) {
+                resample_to_common_grid(
+                    context,
+                    {packed.wavelength.view(context), packed.flux.view(context),
+                     packed.inverse_variance.view(context), packed.mask.view(context),
+                     packed.offsets.view(context),
+                     has_starts ? packed.grid_start.view(context) : View(), flux.view(context),
+                     inverse_variance.view(context), mask.view(context)});
+            });
+            EXPECT_TRUE(has_run);
+            const auto fluxes = flux.values();
+            const auto variances = inverse_variance.values();
+            const auto masks = mask.values();
+            const std::string what = testing::rerun(way, "*");
+            for (std::size_t b = 0; b < samples.size(); ++b) {
+                const OnGrid expected = resampled(samples[b]);
+                for (std::size_t j = 0; j < expected.flux.size(); ++j) {
+                    const std::size_t i = b * expected.flux.size() + j;
+                    ASSERT_EQ(masks[i], expected.mask[j]) << b << " " << j << what;
+                    // One rounding to f32; copies, of the first two kinds, are exact.
+                    const double tolerance = b < 2 ? 0.0 : 1.01 * testing::ulp_of(DType::f32);
+                    const double f = expected.flux[j];
+                    const double v = expected.inverse_variance[j];
+                    if (std::isfinite(f)) {
+                        ASSERT_LE(std::abs(fluxes[i] - f), tolerance * std::abs(f))
+                            << b << " " << j;
+                    } else {
+                        ASSERT_EQ(std::isnan(fluxes[i]), std::isnan(f)) << b << " " << j << what;
+                    }
+                    ASSERT_LE(std::abs(variances[i] - v), tolerance * v) << b << " " << j << what;
+                }
+            }
+            EXPECT_TRUE(flux.guards_are_intact() && inverse_variance.guards_are_intact() &&
+                        mask.guards_are_intact())
+                << what;
+            same_bits.expect(way, "flux", flux);
+            same_bits.expect(way, "inverse_variance", inverse_variance);
+            same_bits.expect(way, "mask", mask);
+        }
+    }
+}
+
+TEST(ResampleBatch, NamesTheArgumentTheExpectedAndTheActual) {
+    const Packed packed({with_random_pixels(linear(4000.0, 1.0, 20), 1)});
+    const testing::Operand flux(DType::f32, {1, common_grid_pixels});
+    const testing::Operand mask(DType::u8, {1, common_grid_pixels});
+    ResampleBatch batch{packed.wavelength.view(),
+                        packed.flux.view(),
+                        packed.inverse_variance.view(),
+                        packed.mask.view(),
+                        packed.offsets.view(),
+                        {},
+                        flux.view(),
+                        flux.view(),
+                        mask.view()};
+    auto bad = batch;
+    bad.out_mask = flux.view();
+    testing::expect_error<DTypeError>([&] { resample_to_common_grid(Context{}, bad); },
+                                      "resample_to_common_grid: out_mask must be u8, got f32");
+    bad = batch;
+    const testing::Operand offsets = testing::Operand(DType::i64, {2}).set({0.0, 21.0});
+    bad.offsets = offsets.view();
+    testing::expect_error<ShapeError>(
+        [&] { resample_to_common_grid(Context{}, bad); },
+        "resample_to_common_grid: spectrum 0 is pixels 0 to 21 of 20");
 }
 
 TEST(Resample, RefusesArraysOfDifferentLength) {

@@ -3,7 +3,6 @@
 #include "render/png.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -16,6 +15,7 @@
 #include <stb/stb_image.h>
 
 #include "tests/render/spectra.h"
+#include "tests/temporary_folder.h"
 
 namespace balmer::render {
 namespace {
@@ -24,13 +24,7 @@ namespace fs = std::filesystem;
 
 class Png : public testing::Test {
   protected:
-    void SetUp() override {
-        folder_ = fs::temp_directory_path() / ("balmer-png-" + std::to_string(getpid()));
-        fs::create_directory(folder_);
-    }
-    void TearDown() override { fs::remove_all(folder_); }
-
-    fs::path folder_;
+    TemporaryFolder folder_;
 };
 
 std::vector<std::uint8_t> read_png(const std::string& path, int& width, int& height) {
@@ -45,7 +39,7 @@ std::vector<std::uint8_t> read_png(const std::string& path, int& width, int& hei
 TEST_F(Png, ReadsBackAsItWasWritten) {
     std::vector<std::uint8_t> pixels(20 * 31 * 3);
     for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * 37);
-    const auto path = (folder_ / "image.png").string();
+    const auto path = folder_ / "image.png";
     for (int time = 0; time < 2; ++time) {  // the second replaces the first
         write_png(path, View(pixels.data(), DType::u8, {20, 31, 3}));
         int width = 0;
@@ -55,13 +49,13 @@ TEST_F(Png, ReadsBackAsItWasWritten) {
         EXPECT_EQ(height, 20);
         pixels[5] = 99;
     }
-    EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
+    EXPECT_EQ(folder_.names().size(), 1U);
 }
 
 TEST_F(Png, NamesTheFileThatCannotBeWritten) {
     std::vector<std::uint8_t> pixels(3);
     const View view(pixels.data(), DType::u8, {1, 1, 3});
-    const auto path = (folder_ / "absent" / "image.png").string();
+    const auto path = folder_ / "absent/image.png";
     try {
         write_png(path, view);
         FAIL();
@@ -70,13 +64,13 @@ TEST_F(Png, NamesTheFileThatCannotBeWritten) {
         EXPECT_EQ(error.reason, "No such file or directory");
     }
     fs::create_directory(folder_ / "taken");
-    EXPECT_THROW(write_png((folder_ / "taken").string(), view), IoError);
-    EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
+    EXPECT_THROW(write_png(folder_ / "taken", view), IoError);
+    EXPECT_EQ(folder_.names().size(), 1U);
 }
 
 TEST_F(Png, RefusesWhatIsNoRgbImage) {
     std::vector<float> values(12);
-    const auto path = (folder_ / "image.png").string();
+    const auto path = folder_ / "image.png";
     EXPECT_THROW(write_png(path, View(values.data(), DType::f32, {2, 2, 3})), DTypeError);
     EXPECT_THROW(write_png(path, View(values.data(), DType::u8, {3, 2, 2})), ShapeError);
     EXPECT_THROW(write_png(path, View(values.data(), DType::u8, {0, 2, 3})), ShapeError);

@@ -1,13 +1,16 @@
 #pragma once
-// Small helpers of the renderer's tests: batches of spectra and their images.
+// Small helpers of the renderer's tests: batches of spectra and their images on every device.
 
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
+#include "kernels/core/buffer.h"
 #include "kernels/core/random.h"
+#include "kernels/core/transfer.h"
 #include "render/image.h"
+#include "tests/kernels/kernel_testing.h"
 
 namespace balmer::render {
 
@@ -35,14 +38,64 @@ struct TestSpectra {
     }
 };
 
+/// A batch copied to a device.
+class UploadedSpectra {
+  public:
+    UploadedSpectra(const Context& context, const SpectrumBatch& batch) {
+        this->batch.flux = upload(context, batch.flux);
+        this->batch.mask = upload(context, batch.mask);
+        this->batch.inverse_variance = upload(context, batch.inverse_variance);
+        this->batch.inverse_variance_known = upload(context, batch.inverse_variance_known);
+        this->batch.wavelength = upload(context, batch.wavelength);
+        this->batch.lengths = upload(context, batch.lengths);
+    }
+
+    SpectrumBatch batch;
+
+  private:
+    View upload(const Context& context, const View& host) {
+        if (!host) return {};
+        const auto bytes = static_cast<std::size_t>(host.numel()) * size_of(host.dtype);
+        buffers_.emplace_back(context, bytes);
+        copy_bytes(context, buffers_.back().data(), context.device, host.data, {}, bytes);
+        return View(buffers_.back().data(), host.dtype, host.shape, context.device);
+    }
+
+    std::vector<Buffer> buffers_;
+};
+
+/// The images of the batch, u8 [B, S, S, 3] or T [B, 3, S, S], drawn on the context's device.
+template <class T = std::uint8_t>
+std::vector<T> images_of(const SpectrumBatch& batch, const ImageOptions& options,
+                         const Context& context = {}) {
+    const std::int64_t count = batch.flux.shape[0];
+    const std::int64_t side = options.image_size;
+    const bool is_pixels = dtype_of_v<T> == DType::u8;
+    const Shape shape = is_pixels ? Shape{count, side, side, 3} : Shape{count, 3, side, side};
+    const UploadedSpectra uploaded(context, batch);
+    std::vector<T> images(shape.numel());
+    const Buffer output(context, images.size() * sizeof(T));
+    fill_bytes(context, output.data(), 0xAB, output.bytes());
+    render(context, options, uploaded.batch,
+           View(output.data(), dtype_of_v<T>, shape, context.device));
+    copy_bytes(context, images.data(), {}, output.data(), context.device, output.bytes());
+    synchronize(context);
+    return images;
+}
+
 /// The u8 images [B, S, S, 3] of the spectra.
 inline std::vector<std::uint8_t> images_of(TestSpectra& spectra, const ImageOptions& options,
                                            const Context& context = {}) {
-    const std::int64_t side = options.image_size;
-    std::vector<std::uint8_t> pixels(spectra.count * side * side * 3, 0xAB);
-    render(context, options, spectra.batch(),
-           View(pixels.data(), DType::u8, {spectra.count, side, side, 3}));
-    return pixels;
+    return images_of(spectra.batch(), options, context);
+}
+
+/// simt under several schedules, and CUDA where there is a GPU.
+inline std::vector<Context> device_contexts() {
+    std::vector<Context> contexts;
+    for (const auto& way : kernels::testing::ways_of({}, {"device"})) {
+        contexts.push_back(way.context);
+    }
+    return contexts;
 }
 
 /// Channel `c` of pixel (x, y) of the first image.

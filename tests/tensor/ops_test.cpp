@@ -47,6 +47,34 @@ TEST(Arithmetic, UnaryGradientsMatchFiniteDifferences) {
                            {random_leaf({2, 3, 5}, 4), random_leaf({5}, 5)});
 }
 
+TEST(Dropout, GradientsMatchFiniteDifferencesOfTheSameDraws) {
+    const std::vector<Tensor> inputs = {random_leaf({3, 7, 2}, 1), random_leaf({7, 3, 2}, 2)};
+    const auto with_residual = [](const Inputs& x) {
+        Random random(4);
+        return drop_path(transpose(x[0], 0, 1), 0.4, random, x[1]);
+    };
+    expect_gradients_match(with_residual, inputs);
+    const auto elements = [](const Inputs& x) {
+        Random random(4);
+        random.seek(9);
+        return dropout(transpose(x[0], 0, 1), 0.4, random);
+    };
+    expect_gradients_match(elements, {random_leaf({3, 7, 2}, 1)});
+}
+
+TEST(Dropout, MovesTheStreamByWhatItDraws) {
+    Random random(4);
+    const Tensor x = Tensor::full({6, 3}, 1.0);
+    drop_path(x, 0.5, random);
+    EXPECT_EQ(random.position(), 6U);
+    dropout(x, 0.5, random);
+    EXPECT_EQ(random.position(), 6U + 5U);
+    EXPECT_EQ(dropout(x, 0.0, random).id(), x.id());
+    EXPECT_EQ(drop_path(x, 0.0, random, x).to_vector<float>(), std::vector<float>(18, 2.0F));
+    EXPECT_EQ(random.position(), 6U + 5U);
+    EXPECT_THROW(drop_path(x, 0.5, random, Tensor::full({6, 2}, 1.0)), ShapeError);
+}
+
 TEST(Arithmetic, WorksOnTransposedViews) {
     expect_gradients_match(
         [](const Inputs& x) { return exponential(transpose(x[0], 0, 1)) * x[1]; },

@@ -11,7 +11,6 @@ namespace balmer::train {
 namespace {
 
 namespace fs = std::filesystem;
-using data::TemporaryFolder;
 
 std::vector<NamedTensor> tensors_of(float value) {
     return {{"model.a", Tensor::full({2, 3}, value)}, {"first_moment.a", Tensor::full({4}, value)}};

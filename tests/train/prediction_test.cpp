@@ -13,7 +13,6 @@
 namespace balmer::train {
 namespace {
 
-using data::TemporaryFolder;
 using nlohmann::json;
 
 PredictionRow row_of(const std::string& truth, double z, std::vector<double> classes, double z_out,
@@ -85,6 +84,29 @@ TEST(Predictions, FitsTableHasRedrocksNames) {
         EXPECT_NE(bytes.find(std::string("\x00\x20\x00\x00\x00\x00\x00\x01", 8)),
                   std::string::npos);
     }
+}
+
+TEST(Predictions, Fault30UnsignedSdssIdsAreNotNegative) {
+    const TemporaryFolder folder;
+    constexpr std::uint64_t id = 11258999741428506624ULL;  // plate 10000
+    PredictionTable table = small_table();
+    table.rows[0].id = static_cast<std::int64_t>(id);
+    table.rows[1].id = 105172;
+    table.rows[1].survey = "lamost";
+    write_predictions_csv(folder / "p.csv", table);
+    const std::string csv = folder.read("p.csv");
+    EXPECT_NE(csv.find("\n11258999741428506624,sdss,"), std::string::npos) << csv;
+    EXPECT_NE(csv.find("\n105172,lamost,"), std::string::npos) << csv;
+
+    write_predictions_fits(folder / "p.fits", table);
+    const std::string bytes = folder.read("p.fits");
+    EXPECT_NE(bytes.find("TZERO1  =  9223372036854775808"), std::string::npos);
+    const data::FitsFile file(
+        "p.fits", data::check_fits("p.fits", std::vector<char>(bytes.begin(), bytes.end())));
+    const data::Hdu& hdu = file.hdus().at(1);
+    EXPECT_EQ(static_cast<std::uint64_t>(file.integer_cell(hdu, "TARGETID", 0).value()), id);
+    EXPECT_EQ(file.integer_cell(hdu, "TARGETID", 1), 105172);
+    EXPECT_EQ(file.integer_cell(hdu, "TARGETID", 3), (std::int64_t{1} << 53) + 1);
 }
 
 TEST(Predictions, EmptyTablesAreTables) {

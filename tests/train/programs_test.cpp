@@ -41,9 +41,8 @@ class Programs : public ::testing::Test {
 
     /// Runs a program; `arguments` is a piece of a shell command line inside the work folder.
     Outcome run(const std::string& program, const std::string& arguments) const {
-        const std::string command = "cd '" + work_.path().string() + "' || exit 99; '" +
-                                    BALMER_BINARY_DIR + "/bin/" + program + "' " + arguments +
-                                    " >out.txt 2>error.txt";
+        const std::string command = "cd '" + work_.path() + "' || exit 99; '" + BALMER_BINARY_DIR +
+                                    "/bin/" + program + "' " + arguments + " >out.txt 2>error.txt";
         const int status = std::system(command.c_str());
         return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, data::read_text(path("out.txt")),
                 data::read_text(path("error.txt"))};
@@ -181,7 +180,10 @@ TEST_F(Programs, Fault42WrongOptionsAreUsageErrorsThatHelp) {
     expect_usage("--image map2d-nrom", "map2d-norm");
     expect_usage("--schedule step", "linear, cosine");
     expect_usage("--precision f16", "bf16");
-    expect_usage("--device cuda", "cpu");
+    expect_usage("--device gpu", "Known: auto, cpu, cuda, simt");
+    if (!is_built_for(DeviceType::cuda)) {
+        expect_usage("--device cuda", "not part of this build, which has cpu");
+    }
     expect_usage("--task class,z --loss-weights 1", "2 targets");
     EXPECT_FALSE(fs::exists(path("run/config.json")));
     EXPECT_EQ(infer("--model tiny --input set --out p.csv").code, 2);  // no head
@@ -194,6 +196,11 @@ TEST_F(Programs, Fault42WrongOptionsAreUsageErrorsThatHelp) {
 TEST_F(Programs, ConfigurationFileGivesTheSameRun) {
     ASSERT_EQ(train("--out a --max-steps 2").code, 0);
     std::string toml = data::read_text(path("a/resolved.toml"));
+    // Inherited from --pretrained, as `small_configuration` has it.
+    for (const char* line : {"image = \"map2d-norm\"\n", "image-size = 32\n", "block-size = 1\n",
+                             "fill-order = \"standard\"\n", "grid = \"common\"\n"}) {
+        EXPECT_NE(toml.find(line), std::string::npos) << line << toml;
+    }
     data::write_text(path("run.toml"), toml);
     const Outcome outcome = run("vit-train", "--config run.toml --out b");
     ASSERT_EQ(outcome.code, 0) << outcome.error;
@@ -211,7 +218,7 @@ TEST_F(Programs, PretrainedHeadsThatFitAreKept) {
         << kept.out;
     const auto first = vit::load_model(path("first"));
     const auto second = vit::load_model(path("kept"));
-    EXPECT_EQ(first->config().heads_, second->config().heads_);
+    EXPECT_EQ(first->config().heads, second->config().heads);
     const auto before = first->parameter("heads.z.0.weight").to_vector<float>();
     const auto after = second->parameter("heads.z.0.weight").to_vector<float>();
     for (std::size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(after[i], before[i], 1e-6F);
@@ -239,19 +246,36 @@ TEST_F(Programs, PixelsGiveEmbeddingsWithoutAHead) {
     for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-5F);
     EXPECT_EQ(file.read<float>("cls")[24], got[17 * 24]);  // row 1's first token
 
-    const Tensor wrong = Tensor::zeros({1, 3, 16, 16});
+    const Tensor wrong = Tensor::zeros({1, 3, 15, 16});
     weights::write_safetensors(path("wrong.safetensors"), {{"pixel_values", wrong.view()}});
     const Outcome refused =
         infer("--model tiny --pixels wrong.safetensors --embeddings w.safetensors");
     EXPECT_EQ(refused.code, 2);
-    EXPECT_NE(refused.error.find("[1, 3, 16, 16]"), std::string::npos) << refused.error;
+    EXPECT_NE(refused.error.find("wrong.safetensors: "), std::string::npos) << refused.error;
+    EXPECT_NE(refused.error.find("[1, 3, 15, 16]"), std::string::npos) << refused.error;
+    EXPECT_FALSE(fs::exists(path("w.safetensors")));
+}
+
+TEST_F(Programs, PixelsOfAnotherSizeThanTheModelsGiveEmbeddings) {
+    const Tensor images = Tensor::full({2, 3, 16, 48}, 0.5);
+    weights::write_safetensors(path("wide.safetensors"), {{"pixel_values", images.view()}});
+    const Outcome outcome =
+        infer("--model tiny --pixels wide.safetensors --embeddings e.safetensors");
+    ASSERT_EQ(outcome.code, 0) << outcome.error;
+    const weights::SafetensorsFile file(path("e.safetensors"));
+    EXPECT_EQ(file.info("last_hidden_state").shape, (Shape{2, 1 + 2 * 6, 24}));
+    vit::ModelInput input;
+    input.pixels = images;
+    const auto expected = vit::load_model(path("tiny"))->tokens(input).to_vector<float>();
+    const auto got = file.read<float>("last_hidden_state");
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-5F);
 }
 
 TEST_F(Programs, OneDimensionalTransformerTrainsAndInfers) {
     vit::ModelConfig config = vit::preset("transformer-1d");
     config.width = 16;
     config.layers = 1;
-    config.heads = 2;
+    config.attention_heads = 2;
     config.mlp_width = 32;
     config.patch_pixels = 50;
     vit::save_model(*vit::make_model(config, 3), path("tiny1d"));

@@ -12,7 +12,6 @@ namespace balmer::train {
 namespace {
 
 namespace fs = std::filesystem;
-using data::TemporaryFolder;
 using nlohmann::json;
 
 class RunFolderTest : public ::testing::Test {

@@ -11,8 +11,6 @@
 
 namespace balmer::train {
 
-using data::TemporaryFolder;
-
 /// Spectrum `index`: star, galaxy or quasar in turn, told apart by where its one broad line is; the
 /// line moves with z. Every fourth lacks z, every star has Teff.
 inline data::Spectrum learnable_spectrum(int index) {
@@ -56,7 +54,7 @@ inline vit::ModelConfig small_configuration() {
     config.patch_size = 8;
     config.width = 24;
     config.layers = 2;
-    config.heads = 2;
+    config.attention_heads = 2;
     config.mlp_width = 48;
     config.image = {{"type", "map2d-norm"}, {"block_size", "1"}, {"grid", "common"}};
     return config;
@@ -92,11 +90,10 @@ struct SmallRun {
         const LabelSource labels = [this](std::int64_t row) { return set->labels(row); };
         vit::ModelConfig config = small_configuration();
         config.drop_path = drop_path;
-        config.heads_ = fit_heads(targets, rows_in(*set, data::Split::train), labels);
+        config.heads = fit_heads(targets, rows_in(*set, data::Split::train), labels);
         model = vit::make_model(config, options.seed, one_thread());
-        trainer =
-            std::make_unique<Trainer>(*model, set, TargetTable(config.heads_, set->size(), labels),
-                                      options, folder, observer);
+        trainer = std::make_unique<Trainer>(
+            *model, set, TargetTable(config.heads, set->size(), labels), options, folder, observer);
     }
 };
 

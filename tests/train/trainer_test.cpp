@@ -149,7 +149,7 @@ TEST_F(TrainerTest, Fault59GoesBackToTheLastCheckpointAndOn) {
     options.max_steps = 0;
     Recorder after;
     Trainer again(*small.model, set_,
-                  TargetTable(small.model->config().heads_, set_->size(),
+                  TargetTable(small.model->config().heads, set_->size(),
                               [&](std::int64_t row) { return set_->labels(row); }),
                   options, small.folder, after);
     EXPECT_EQ(again.run(), Outcome::finished);
@@ -210,7 +210,7 @@ TEST_F(TrainerTest, FrozenBackboneStaysAsItIs) {
     model->set_backbone_requires_grad(false);
     const RunFolder folder(run("b"), ExistingRun::refuse);
     Trainer trainer(*model, set_,
-                    TargetTable(config.heads_, set_->size(),
+                    TargetTable(config.heads, set_->size(),
                                 [&](std::int64_t row) { return set_->labels(row); }),
                     options, folder, recorder_);
     trainer.run();
@@ -234,7 +234,7 @@ TEST_F(TrainerTest, BestWeightsOfTheFolderGiveTheScoreThatChoseThem) {
     SmallRun small(set_, run("a"), small_options(), recorder_);
     small.trainer->run();
     const auto model = vit::load_model(run("a"));
-    EXPECT_EQ(model->config().heads_, small.model->config().heads_);
+    EXPECT_EQ(model->config().heads, small.model->config().heads);
     EXPECT_EQ(input_options(model->config()).image.block_size, 1);
     double best = -1e9;
     for (const EpochReport& epoch : recorder_.epochs) best = std::max(best, epoch.score);

@@ -72,7 +72,7 @@ struct Setting {
         Head of_class{.target = "class", .labels = {"STAR", "GALAXY", "QSO"}};
         Head of_logg{.target = "logg",
                      .labels = {}};  // identity: the standardised value is the label
-        config.heads_ = {of_class, of_logg};
+        config.heads = {of_class, of_logg};
         model = vit::make_model(config, 1);
         vit::load_pretrained(*model, folder);
         for (const char* kind : {"weight", "bias"}) {
@@ -88,7 +88,7 @@ struct Setting {
             if (!std::isnan(values[i])) label.logg = values[i];
             return label;
         };
-        table = std::make_unique<TargetTable>(config.heads_, 6, labels);
+        table = std::make_unique<TargetTable>(config.heads, 6, labels);
         rows = {0, 1, 2, 3, 4, 5};
         input.pixels = Tensor::from(golden_values(golden, "pixels"), {6, 3, 32, 32});
     }

@@ -24,7 +24,7 @@ std::string message_of(const Call& call) {
 
 ModelConfig with_heads() {
     ModelConfig config = preset("vit-ti16");
-    config.heads_ = {{"class", {"STAR", "GALAXY", "QSO"}}, {"z", {}, 0.25, 0.125, "log1p"}};
+    config.heads = {{"class", {"STAR", "GALAXY", "QSO"}}, {"z", {}, 0.25, 0.125, "log1p"}};
     config.image = {{"type", "map2d-norm"}, {"grid", "common"}};
     config.image_mean = {0.485, 0.456, 0.406};
     config.drop_path = 0.1;
@@ -39,7 +39,7 @@ TEST(Preset, SizesAreThoseOfTheLiterature) {
     const ModelConfig large = preset("vit-l16");
     EXPECT_EQ(large.width, 1024);
     EXPECT_EQ(large.layers, 24);
-    EXPECT_EQ(large.heads, 16);
+    EXPECT_EQ(large.attention_heads, 16);
     EXPECT_EQ(large.mlp_width, 4096);
     for (const auto& name : preset_names()) EXPECT_NO_THROW(validate(preset(name))) << name;
 }
@@ -60,7 +60,7 @@ TEST(Preset, TheSameSeedMakesTheSameBackboneWhateverTheHeads) {
     config.mlp_width = 32;
     config.layers = 2;
     const auto plain = make_model(config, 4);
-    config.heads_ = {{"z", {}}};
+    config.heads = {{"z", {}}};
     const auto headed = make_model(config, 4);
     for (const auto& [name, tensor] : plain->parameters()) {
         EXPECT_EQ(tensor.to_vector<float>(), headed->parameter(name).to_vector<float>()) << name;
@@ -76,8 +76,8 @@ TEST(ModelConfig, WhatMakesNoModelIsNamed) {
         change(config);
         return message_of<UsageError>([&] { build_model(config); });
     };
-    EXPECT_EQ(refused([](auto& c) { c.heads = 5; }),
-              "model configuration: heads is 5, expected a divisor of the width");
+    EXPECT_EQ(refused([](auto& c) { c.attention_heads = 5; }),
+              "model configuration: attention_heads is 5, expected a divisor of the width");
     EXPECT_EQ(refused([](auto& c) { c.width = -1; }),
               "model configuration: width is -1, expected a number from 1 to 1000000");
     EXPECT_EQ(refused([](auto& c) { c.patch_size = 15; }),
@@ -89,13 +89,13 @@ TEST(ModelConfig, WhatMakesNoModelIsNamed) {
           refused([](auto& c) { c.layer_norm_epsilon = std::nan(""); }),
           refused([](auto& c) { c.drop_path = 1.0; }),
           refused([](auto& c) { c.image_deviation[2] = 0.0; }),
-          refused([](auto& c) { c.heads_[1].target = "class"; }),
-          refused([](auto& c) { c.heads_[1].target = "a.b"; }),
-          refused([](auto& c) { c.heads_[0].labels = {"STAR"}; }), refused([](auto& c) {
-              c.heads_[0].labels = {"STAR", "STAR"};
+          refused([](auto& c) { c.heads[1].target = "class"; }),
+          refused([](auto& c) { c.heads[1].target = "a.b"; }),
+          refused([](auto& c) { c.heads[0].labels = {"STAR"}; }), refused([](auto& c) {
+              c.heads[0].labels = {"STAR", "STAR"};
           }),
-          refused([](auto& c) { c.heads_[1].deviation = 0.0; }),
-          refused([](auto& c) { c.heads_[1].transform = "log"; })}) {
+          refused([](auto& c) { c.heads[1].deviation = 0.0; }),
+          refused([](auto& c) { c.heads[1].transform = "log"; })}) {
         EXPECT_NE(message, "");
     }
     EXPECT_EQ(refused([](auto&) {}), "");
@@ -113,7 +113,7 @@ TEST(Head, ValuesAndOutputsAreInverse) {
 TEST(ConfigJson, EveryPresetSurvivesARoundTrip) {
     for (const auto& name : preset_names()) {
         ModelConfig config = preset(name);
-        config.heads_ = {{"subclass", {"A", "B"}}, {"teff", {}, 5123.25, 1e3 / 3}};
+        config.heads = {{"subclass", {"A", "B"}}, {"teff", {}, 5123.25, 1e3 / 3}};
         config.head_layers = 2;
         config.drop_path = 0.1;
         config.image = {{"type", "simple"}};
@@ -147,8 +147,9 @@ TEST(ConfigJson, Fault35And42WhatIsWrongIsNamed) {
               "config.json: hidden_size: expected a whole number");
     EXPECT_EQ(config_fault(with_change("\"hidden_size\": 192", "\"hidden_size\": 9999999999")),
               "config.json: hidden_size: is out of range");
-    EXPECT_EQ(config_fault(with_change("\"hidden_size\": 192", "\"hidden_size\": 191")),
-              "config.json: model configuration: heads is 3, expected a divisor of the width");
+    EXPECT_EQ(
+        config_fault(with_change("\"hidden_size\": 192", "\"hidden_size\": 191")),
+        "config.json: model configuration: attention_heads is 3, expected a divisor of the width");
     EXPECT_EQ(config_fault(with_change("\"mean\": 0.25", "\"mean\": null, \"men\": 1")),
               "config.json: balmer.heads[1]: unknown key 'men', did you mean 'mean'?");
     EXPECT_EQ(config_fault(with_change("\"model_type\": \"vit\"", "\"model_type\": \"bert\"")),
@@ -180,16 +181,16 @@ TEST(ConfigJson, WhatTransformersLeavesOutHasItsDefault) {
         "config.json", R"({"model_type": "vit", "architectures": ["ViTForImageClassification"]})");
     EXPECT_EQ(config.width, 768);
     EXPECT_EQ(config.layer_norm_epsilon, 1e-12);
-    ASSERT_EQ(config.heads_.size(), 1U);
-    EXPECT_EQ(config.heads_[0].labels, (std::vector<std::string>{"LABEL_0", "LABEL_1"}));
+    ASSERT_EQ(config.heads.size(), 1U);
+    EXPECT_EQ(config.heads[0].labels, (std::vector<std::string>{"LABEL_0", "LABEL_1"}));
     const ModelConfig backbone =
         config_from_json("config.json", R"({"model_type": "vit", "architectures": ["ViTModel"],
                                             "id2label": {"0": "a", "1": "b"}})");
-    EXPECT_TRUE(backbone.heads_.empty());
+    EXPECT_TRUE(backbone.heads.empty());
     const ModelConfig regression = config_from_json(
         "config.json", R"({"model_type": "vit", "architectures": ["ViTForImageClassification"],
                            "id2label": {"0": "LABEL_0"}})");
-    EXPECT_TRUE(regression.heads_.empty());
+    EXPECT_TRUE(regression.heads.empty());
 }
 
 }  // namespace

@@ -16,7 +16,6 @@ namespace {
 
 using testing::golden;
 using testing::stored_tensor;
-using testing::TemporaryFolder;
 
 /// The message of the FormatError that loading `path` ends in; it must name the path's folder.
 std::string load_fault(const std::string& path) {
@@ -89,9 +88,9 @@ TEST_F(ModelDirectory, ConfigurationOfTransformersIsRead) {
     const auto config = load_model(golden("vit"))->config();
     EXPECT_EQ(config.width, 32);
     EXPECT_EQ(config.image_size, 16);
-    ASSERT_EQ(config.heads_.size(), 1U);
-    EXPECT_EQ(config.heads_[0].target, "class");
-    EXPECT_EQ(config.heads_[0].labels, (std::vector<std::string>{"STAR", "GALAXY", "QSO"}));
+    ASSERT_EQ(config.heads.size(), 1U);
+    EXPECT_EQ(config.heads[0].target, "class");
+    EXPECT_EQ(config.heads[0].labels, (std::vector<std::string>{"STAR", "GALAXY", "QSO"}));
     EXPECT_EQ(config.image_mean, (std::array<double, 3>{0.485, 0.456, 0.406}));
 }
 
@@ -102,10 +101,10 @@ TEST_F(ModelDirectory, EveryCombinationOfHeadsSurvivesARoundTrip) {
     for (unsigned chosen = 0; chosen < 8; ++chosen) {
         for (const int head_layers : {1, 2}) {
             ModelConfig config = load_config(golden("vit"));
-            config.heads_.clear();
+            config.heads.clear();
             config.head_layers = head_layers;
             for (unsigned i = 0; i < 3; ++i) {
-                if ((chosen >> i & 1U) != 0) config.heads_.push_back(all[i]);
+                if ((chosen >> i & 1U) != 0) config.heads.push_back(all[i]);
             }
             const auto model = make_model(config, chosen);
             save_model(*model, folder_.path());

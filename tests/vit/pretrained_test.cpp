@@ -15,7 +15,6 @@ namespace {
 using testing::golden;
 using testing::relative_error;
 using testing::stored_tensor;
-using testing::TemporaryFolder;
 
 ModelConfig timm_config() {
     ModelConfig config;
@@ -23,7 +22,7 @@ ModelConfig timm_config() {
     config.patch_size = 4;
     config.width = 32;
     config.layers = 1;
-    config.heads = 2;
+    config.attention_heads = 2;
     config.mlp_width = 64;
     config.layer_norm_epsilon = 1e-6;
     return config;
@@ -53,7 +52,7 @@ void rewrite_timm(const std::string& path, const Rename& rename,
 
 TEST(Pretrained, TimmWeightsGiveTimmsOutputs) {
     ModelConfig config = timm_config();
-    config.heads_ = {{"class", {"A", "B"}}, {"z", {}}};
+    config.heads = {{"class", {"A", "B"}}, {"z", {}}};
     const auto model = make_model(config, 1);
     const auto head_before = model->parameter("heads.z.0.weight").to_vector<float>();
     const PretrainedReport report = load_pretrained(*model, golden("timm.safetensors"));
@@ -88,7 +87,7 @@ TEST(Pretrained, PrefixesAndOriginalDinoAreRecognised) {
 TEST(Pretrained, DirectoriesOfTransformersAreRead) {
     const auto expected = load_model(golden("vit"));
     ModelConfig config = expected->config();
-    config.heads_ = {{"z", {}}};
+    config.heads = {{"z", {}}};
     const auto model = make_model(config, 3);
     const PretrainedReport report = load_pretrained(*model, golden("vit"));
     EXPECT_EQ(report.layout, "transformers");

@@ -13,13 +13,12 @@ namespace {
 using testing::golden;
 using testing::relative_error;
 using testing::stored_tensor;
-using testing::TemporaryFolder;
 
 ModelConfig tiny(int patch_pixels) {
     ModelConfig config = preset("transformer-1d");
     config.width = 16;
     config.layers = 2;
-    config.heads = 2;
+    config.attention_heads = 2;
     config.mlp_width = 24;
     config.patch_pixels = patch_pixels;
     config.max_length = 8;  // shorter than the spectra: the table is made to measure
@@ -118,7 +117,7 @@ TEST(SpectrumTransformer, ASpectrumWithoutValidPixelsHasFiniteFeatures) {
 
 TEST(SpectrumTransformer, GradientsMatchFiniteDifferencesAlongADirection) {
     ModelConfig config = tiny(4);
-    config.heads_ = {{"z", {}}};
+    config.heads = {{"z", {}}};
     const auto model = make_model(config, 6);
     const ModelInput input = spectra(golden("transformer_1d.p4.outputs.safetensors"));
     // Larger weights than the first ones, so that no part's gradient drowns in rounding.
@@ -153,7 +152,7 @@ TEST(SpectrumTransformer, GradientsMatchFiniteDifferencesAlongADirection) {
 TEST(SpectrumTransformer, SavedAndLoadedItIsTheSame) {
     TemporaryFolder folder;
     ModelConfig config = tiny(4);
-    config.heads_ = {{"class", {"STAR", "GALAXY"}}, {"z", {}, 0.5, 2.0, "log1p"}};
+    config.heads = {{"class", {"STAR", "GALAXY"}}, {"z", {}, 0.5, 2.0, "log1p"}};
     const auto model = make_model(config, 8);
     save_model(*model, folder.path());
     const auto loaded = load_model(folder.path());

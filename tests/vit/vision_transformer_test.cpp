@@ -14,7 +14,6 @@ namespace {
 using testing::golden;
 using testing::relative_error;
 using testing::stored_tensor;
-using testing::TemporaryFolder;
 
 // f32: some 40 roundings in sequence on the residual stream, each 6e-8, and sums of 64 terms.
 constexpr double f32_tolerance = 1e-5;
@@ -156,7 +155,15 @@ TEST(Embeddings, FileHoldsWhatTransformersComputes) {
     const Tensor pixels = read_pixel_values(golden("vit.outputs.safetensors"));
     EmbeddingOptions options;
     options.batch = 2;  // three images: the last batch is not full
-    write_embeddings(*model, pixels, folder / "embeddings.safetensors", options);
+    std::vector<Tensor> parts;
+    embed_pixels(*model, pixels, options, [&](std::int64_t first, const Tensor& tokens) {
+        EXPECT_EQ(first, 2 * static_cast<std::int64_t>(parts.size()));
+        parts.push_back(tokens);
+        return true;
+    });
+    ASSERT_EQ(parts.size(), 2U);
+    write_embeddings(folder / "embeddings.safetensors",
+                     contiguous(select(concatenate(parts, 0), 1, 0)), parts);
     const Tensor hidden = stored_tensor(golden("vit.outputs.safetensors"), "last_hidden_state");
     const Tensor written = stored_tensor(folder / "embeddings.safetensors", "last_hidden_state");
     EXPECT_EQ(written.shape(), hidden.shape());
@@ -166,12 +173,26 @@ TEST(Embeddings, FileHoldsWhatTransformersComputes) {
     EXPECT_LT(relative_error(cls, contiguous(select(hidden, 1, 0))), f32_tolerance);
 }
 
+TEST(Embeddings, StopWhereTheSinkWantsNoMore) {
+    const auto model = load_model(golden("vit"));
+    const Tensor pixels = read_pixel_values(golden("vit.outputs.safetensors"));
+    int calls = 0;
+    embed_pixels(*model, pixels, {.batch = 1}, [&](std::int64_t, const Tensor&) {
+        ++calls;
+        return false;
+    });
+    EXPECT_EQ(calls, 1);
+}
+
 TEST(Embeddings, RefuseFilesWithoutImages) {
     EXPECT_THROW(read_pixel_values(golden("positions.safetensors")), FormatError);
     TemporaryFolder folder;
     const Tensor flat = Tensor::zeros({2, 3});
     weights::write_safetensors(folder / "flat.safetensors", {{"pixel_values", flat.view()}});
     EXPECT_THROW(read_pixel_values(folder / "flat.safetensors"), FormatError);
+    const Tensor none = Tensor::zeros({0, 3, 16, 16});
+    weights::write_safetensors(folder / "none.safetensors", {{"pixel_values", none.view()}});
+    EXPECT_THROW(read_pixel_values(folder / "none.safetensors"), FormatError);
 }
 
 }  // namespace

@@ -12,12 +12,12 @@
 #include <vector>
 
 #include "kernels/core/error.h"
-#include "tests/weights/temporary_folder.h"
+#include "tests/weights/file_testing.h"
 
 namespace balmer::weights {
 namespace {
 
-using AtomicFileTest = TemporaryFolder;
+using AtomicFileTest = FileTest;
 using Names = std::vector<std::string>;
 
 TEST_F(AtomicFileTest, ShowsNothingBeforeCommitAndEverythingAfter) {
@@ -27,22 +27,22 @@ TEST_F(AtomicFileTest, ShowsNothingBeforeCommitAndEverythingAfter) {
         file.write("new ");
         file.write(std::string(3 << 20, 'x'));
         file.write(" end");
-        EXPECT_EQ(content_of(path("out")), "old");
+        EXPECT_EQ(read("out"), "old");
         EXPECT_EQ(file.bytes_written(), (3U << 20) + 8U);
         file.commit();
     }
-    EXPECT_EQ(content_of(path("out")), "new " + std::string(3 << 20, 'x') + " end");
-    EXPECT_EQ(names_in_folder(), Names{"out"});
+    EXPECT_EQ(read("out"), "new " + std::string(3 << 20, 'x') + " end");
+    EXPECT_EQ(folder_.names(), Names{"out"});
 }
 
 TEST_F(AtomicFileTest, LeavesNothingWithoutCommit) {
     {
         AtomicFile file(path("out"));
         file.write("half");
-        EXPECT_EQ(names_in_folder().size(), 1U);
-        EXPECT_TRUE(is_temporary_name(names_in_folder().front()));
+        EXPECT_EQ(folder_.names().size(), 1U);
+        EXPECT_TRUE(is_temporary_name(folder_.names().front()));
     }
-    EXPECT_EQ(names_in_folder(), Names{});
+    EXPECT_EQ(folder_.names(), Names{});
 }
 
 TEST_F(AtomicFileTest, RefusesWritesAfterCommit) {
@@ -50,7 +50,7 @@ TEST_F(AtomicFileTest, RefusesWritesAfterCommit) {
     file.commit();
     EXPECT_EQ(message_of<IoError>([&] { file.write("late"); }),
               path("out") + ": written to after commit or failure");
-    EXPECT_EQ(content_of(path("out")), "");
+    EXPECT_EQ(read("out"), "");
 }
 
 TEST_F(AtomicFileTest, LetsManyThreadsWriteOneTarget) {
@@ -60,9 +60,9 @@ TEST_F(AtomicFileTest, LetsManyThreadsWriteOneTarget) {
             [&, i] { write_file_atomically(path("out"), std::string(1000, 'a' + i)); });
     }
     for (auto& thread : threads) thread.join();
-    const std::string content = content_of(path("out"));
+    const std::string content = read("out");
     EXPECT_EQ(content, std::string(1000, content.at(0)));
-    EXPECT_EQ(names_in_folder(), Names{"out"});
+    EXPECT_EQ(folder_.names(), Names{"out"});
 }
 
 TEST_F(AtomicFileTest, Fault44KilledWriterLeavesTheOldFileAndAStaleTemporary) {
@@ -76,13 +76,13 @@ TEST_F(AtomicFileTest, Fault44KilledWriterLeavesTheOldFileAndAStaleTemporary) {
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status));
-    EXPECT_EQ(content_of(path("out")), "old");
-    EXPECT_EQ(names_in_folder().size(), 2U);
+    EXPECT_EQ(read("out"), "old");
+    EXPECT_EQ(folder_.names().size(), 2U);
 
-    const auto removed = remove_stale_temporaries(folder_);
+    const auto removed = remove_stale_temporaries(folder_.path());
     ASSERT_EQ(removed.size(), 1U);
     EXPECT_TRUE(is_temporary_name(std::filesystem::path(removed[0]).filename().string()));
-    EXPECT_EQ(names_in_folder(), Names{"out"});
+    EXPECT_EQ(folder_.names(), Names{"out"});
 }
 
 TEST_F(AtomicFileTest, Fault46FileSizeLimitKeepsTheOldFile) {
@@ -96,25 +96,25 @@ TEST_F(AtomicFileTest, Fault46FileSizeLimitKeepsTheOldFile) {
         message_of<IoError>([&] { write_file_atomically(path("out"), std::string(4 << 20, 'x')); });
     ::setrlimit(RLIMIT_FSIZE, &before);
     EXPECT_EQ(message, path("out") + ": cannot write: File too large");
-    EXPECT_EQ(content_of(path("out")), "old");
-    EXPECT_EQ(names_in_folder(), Names{"out"});
+    EXPECT_EQ(read("out"), "old");
+    EXPECT_EQ(folder_.names(), Names{"out"});
 }
 
 TEST_F(AtomicFileTest, Fault47ReadOnlyFolderIsAnErrorAtTheStart) {
     write("out", "old");
-    ::chmod(folder_.c_str(), 0555);
+    ::chmod(folder_.path().c_str(), 0555);
     const bool is_root = ::geteuid() == 0;  // whom permissions do not stop
     ASSERT_EQ(is_root ? ::seteuid(65534) : 0, 0);
     const std::string opening = message_of<IoError>([&] { AtomicFile file(path("out")); });
-    const std::string asking = message_of<IoError>([&] { expect_writable_folder(folder_); });
+    const std::string asking = message_of<IoError>([&] { expect_writable_folder(folder_.path()); });
     ASSERT_EQ(is_root ? ::seteuid(0) : 0, 0);
-    ::chmod(folder_.c_str(), 0755);
+    ::chmod(folder_.path().c_str(), 0755);
     EXPECT_EQ(opening,
               path("out") + ": cannot create a temporary file in its folder: Permission denied");
-    EXPECT_EQ(asking, folder_ +
+    EXPECT_EQ(asking, folder_.path() +
                           "/write-test: cannot create a temporary file in its folder: "
                           "Permission denied");
-    EXPECT_EQ(content_of(path("out")), "old");
+    EXPECT_EQ(read("out"), "old");
 }
 
 TEST_F(AtomicFileTest, Fault47MissingFolderIsAnError) {
@@ -127,12 +127,12 @@ TEST_F(AtomicFileTest, DoesNotReplaceAFolder) {
     std::filesystem::create_directory(path("out"));
     EXPECT_EQ(message_of<IoError>([&] { write_file_atomically(path("out"), "x"); }),
               path("out") + ": cannot rename into place: Is a directory");
-    EXPECT_EQ(names_in_folder(), Names{"out"});
+    EXPECT_EQ(folder_.names(), Names{"out"});
 }
 
 TEST_F(AtomicFileTest, WritableFolderIsLeftAsItWas) {
-    expect_writable_folder(folder_);
-    EXPECT_EQ(names_in_folder(), Names{});
+    expect_writable_folder(folder_.path());
+    EXPECT_EQ(folder_.names(), Names{});
 }
 
 TEST_F(AtomicFileTest, Fault49LivingWritersAndOtherFilesAreNotStale) {
@@ -141,10 +141,10 @@ TEST_F(AtomicFileTest, Fault49LivingWritersAndOtherFilesAreNotStale) {
     write("out.tmp-1", "kept");
     AtomicFile living(path("out"));
     living.write("alive");
-    EXPECT_EQ(remove_stale_temporaries(folder_), Names{path(".out.tmp-123-4")});
+    EXPECT_EQ(remove_stale_temporaries(folder_.path()), Names{path(".out.tmp-123-4")});
     living.commit();
-    EXPECT_EQ(names_in_folder(), (Names{".hidden", "out", "out.tmp-1"}));
-    EXPECT_EQ(content_of(path("out")), "alive");
+    EXPECT_EQ(folder_.names(), (Names{".hidden", "out", "out.tmp-1"}));
+    EXPECT_EQ(read("out"), "alive");
 }
 
 TEST_F(AtomicFileTest, Fault49RecognisesTemporaryNames) {

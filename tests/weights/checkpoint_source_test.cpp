@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "kernels/core/error.h"
-#include "tests/weights/temporary_folder.h"
+#include "tests/weights/file_testing.h"
 
 namespace balmer::weights {
 namespace {
@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 const std::string golden = BALMER_TEST_DATA;
 
-class CheckpointSourceTest : public TemporaryFolder {
+class CheckpointSourceTest : public FileTest {
   protected:
     /// Two shards with one tensor each, and the index that `weight_map` makes.
     void write_shards(const std::string& weight_map) const {
@@ -29,7 +29,7 @@ class CheckpointSourceTest : public TemporaryFolder {
 
     std::string refused_index(const std::string& weight_map) const {
         write_shards(weight_map);
-        return message_of<FormatError>([&] { CheckpointSource source(folder_); });
+        return message_of<FormatError>([&] { CheckpointSource source(folder_.path()); });
     }
 
     const std::string index = "model.safetensors.index.json";
@@ -97,7 +97,7 @@ TEST_F(CheckpointSourceTest, Fault40RejectsShardsOutsideTheFolder) {
 
 TEST_F(CheckpointSourceTest, Fault40RejectsAMissingShard) {
     write_shards(R"({"a":"1.safetensors","b":"3.safetensors"})");
-    EXPECT_EQ(message_of<IoError>([&] { CheckpointSource source(folder_); }),
+    EXPECT_EQ(message_of<IoError>([&] { CheckpointSource source(folder_.path()); }),
               path(index) + ": shard '3.safetensors' is missing");
 }
 
@@ -105,7 +105,7 @@ TEST_F(CheckpointSourceTest, Fault40RejectsAShortShard) {
     write_shards(R"({"a":"1.safetensors","b":"2.safetensors"})");
     const std::string shard = path("2.safetensors");
     fs::resize_file(shard, fs::file_size(shard) - 3);
-    EXPECT_EQ(message_of<FormatError>([&] { CheckpointSource source(folder_); }),
+    EXPECT_EQ(message_of<FormatError>([&] { CheckpointSource source(folder_.path()); }),
               shard +
                   ": tensor 'b' ends at byte 8 of the data, the file holds 5: it is 3 bytes "
                   "short");
@@ -120,7 +120,7 @@ TEST_F(CheckpointSourceTest, Fault40RejectsAnIndexThatShardsDoNotBearOut) {
     EXPECT_EQ(refused_index("[]"), path(index) + ": has no weight_map");
     EXPECT_EQ(refused_index("{"), path(index) + ": index is not JSON (error at byte 46)");
     write(index, "[]");
-    EXPECT_EQ(message_of<FormatError>([&] { CheckpointSource source(folder_); }),
+    EXPECT_EQ(message_of<FormatError>([&] { CheckpointSource source(folder_.path()); }),
               path(index) + ": has no weight_map");
 }
 
@@ -150,7 +150,7 @@ TEST_F(CheckpointSourceTest, Fault39TellsHowToConvertAPickle) {
 TEST_F(CheckpointSourceTest, Fault39TellsHowToConvertAFolderOfPickles) {
     write("a.bin", "x");
     write("pytorch_model.bin", "PK\x03\x04");
-    EXPECT_EQ(message_of<FormatError>([&] { CheckpointSource source(folder_); }),
+    EXPECT_EQ(message_of<FormatError>([&] { CheckpointSource source(folder_.path()); }),
               advice(path("pytorch_model.bin"), path("model.safetensors")));
 }
 
@@ -161,8 +161,9 @@ TEST_F(CheckpointSourceTest, Fault39QuotesNamesForTheShell) {
 }
 
 TEST_F(CheckpointSourceTest, SaysWhatAFolderLacks) {
-    EXPECT_EQ(message_of<FormatError>([&] { CheckpointSource source(folder_); }),
-              folder_ + ": holds neither model.safetensors nor model.safetensors.index.json");
+    EXPECT_EQ(
+        message_of<FormatError>([&] { CheckpointSource source(folder_.path()); }),
+        folder_.path() + ": holds neither model.safetensors nor model.safetensors.index.json");
     EXPECT_EQ(message_of<IoError>([&] { CheckpointSource source(path("none.pth")); }),
               path("none.pth") + ": cannot open: No such file or directory");
 }

@@ -5,13 +5,13 @@
 #include <string>
 
 #include "kernels/core/error.h"
-#include "tests/weights/temporary_folder.h"
+#include "tests/weights/file_testing.h"
 #include "weights/file.h"
 
 namespace balmer::weights {
 namespace {
 
-using ChecksumTest = TemporaryFolder;
+using ChecksumTest = FileTest;
 
 // Expected values: python-xxhash, xxhash.xxh3_64_hexdigest.
 TEST_F(ChecksumTest, IsXxh3AsOthersComputeIt) {

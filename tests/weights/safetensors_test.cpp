@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "tests/weights/temporary_folder.h"
+#include "tests/weights/file_testing.h"
 
 namespace balmer::weights {
 namespace {
 
-using SafetensorsTest = TemporaryFolder;
+using SafetensorsTest = FileTest;
 
 std::string golden(const std::string& name) {
     return std::string(BALMER_TEST_DATA) + "/" + name;
@@ -89,7 +89,7 @@ TEST_F(SafetensorsTest, WritesTheVeryBytesOfThePublicLibrary) {
         writer.write(tensor.name, bytes.data(), bytes.size());
     }
     writer.commit();
-    EXPECT_EQ(content_of(path("copy")), content_of(golden("reference.safetensors")));
+    EXPECT_EQ(read("copy"), read_text_file(golden("reference.safetensors")));
 }
 
 TEST_F(SafetensorsTest, LaysTensorsOutWiderFirstThenByNameAndAligned) {
@@ -116,7 +116,7 @@ TEST_F(SafetensorsTest, GivesTheSameBytesForTheSameInput) {
     const NamedView y{"y", View(a.data(), DType::f32, {1, 2})};
     write_safetensors(path("1"), {x, y}, {{"b", "2"}, {"a", "1"}});
     write_safetensors(path("2"), {y, x}, {{"a", "1"}, {"b", "2"}});
-    EXPECT_EQ(content_of(path("1")), content_of(path("2")));
+    EXPECT_EQ(read("1"), read("2"));
 }
 
 TEST_F(SafetensorsTest, ConvertsFloatsOnTheWayOutAndIn) {
@@ -186,7 +186,7 @@ TEST_F(SafetensorsTest, RefusesToWriteWhatMakesNoFile) {
               "write_safetensors: no tensor can be called '__metadata__'");
     EXPECT_EQ(message_of<UsageError>(writing({{"\xff", view}})),
               "write_safetensors: a tensor name or metadata entry is not UTF-8");
-    EXPECT_TRUE(names_in_folder().empty());
+    EXPECT_TRUE(folder_.names().empty());
 }
 
 TEST_F(SafetensorsTest, WritesTensorsThatComeInPieces) {
@@ -250,8 +250,8 @@ TEST_F(SafetensorsTest, Fault33RefusesWhatIsNoRegularFileWithoutBlocking) {
     ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
     EXPECT_EQ(message_of<IoError>([&] { SafetensorsFile file(path("fifo")); }),
               path("fifo") + ": is not a regular file");
-    EXPECT_EQ(message_of<IoError>([&] { SafetensorsFile file(folder_); }),
-              folder_ + ": is a directory, not a file");
+    EXPECT_EQ(message_of<IoError>([&] { SafetensorsFile file(folder_.path()); }),
+              folder_.path() + ": is a directory, not a file");
     EXPECT_EQ(message_of<IoError>([&] { SafetensorsFile file(path("none")); }),
               path("none") + ": cannot open: No such file or directory");
 }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "kernels/core/error.h"
-#include "tests/weights/temporary_folder.h"
+#include "tests/weights/file_testing.h"
 
 namespace balmer::weights {
 namespace {
