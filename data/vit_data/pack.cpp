@@ -3,14 +3,18 @@
 #include "data/pack/pack_spectra.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <limits>
 #include <memory>
+#include <numeric>
 
 #include "data/program/arguments.h"
 #include "data/program/progress.h"
 #include "data/vit_data/commands.h"
+#include "kernels/core/error.h"
 #include "weights/atomic_file.h"
 
 namespace balmer::data::commands {
@@ -21,8 +25,22 @@ using namespace balmer::program;  // NOLINT(google-build-using-namespace)
 struct Arguments {
     std::vector<std::string> paths;
     std::string out;
+    std::vector<int> split = {60, 20, 20};  ///< percent of train, validation and test
     PackOptions options;
 };
+
+/// UsageError unless the three shares make the whole and there is something to learn from.
+SplitOptions split_options(const std::vector<int>& percent, std::uint64_t seed) {
+    const bool is_whole = std::accumulate(percent.begin(), percent.end(), 0) == 100;
+    const bool is_share = std::all_of(percent.begin(), percent.end(), [](int p) { return p >= 0; });
+    if (!is_whole || !is_share || percent[0] == 0) {
+        throw UsageError(
+            fmt::format("--split {}: expected the percent of train, validation and "
+                        "test, 100 together, such as 60,20,20",
+                        fmt::join(percent, ",")));
+    }
+    return {.train = percent[0] / 100.0, .validation = percent[1] / 100.0, .seed = seed};
+}
 
 void print_summary(const std::string& folder, const Manifest& manifest) {
     const auto& splits = manifest.summary.split_counts;
@@ -36,12 +54,14 @@ void print_summary(const std::string& folder, const Manifest& manifest) {
 }
 
 int run(const CLI::App& command, const Arguments& arguments) {
+    PackOptions options = arguments.options;
+    options.write.split = split_options(arguments.split, options.write.split.seed);
     catch_stop_signals();
     Manifest manifest;
     try {
         Progress line("packing", "files", 0);
         manifest = pack_spectra(
-            arguments.paths, arguments.out, arguments.options,
+            arguments.paths, arguments.out, options,
             [&](std::int64_t done, std::int64_t total, std::int64_t skipped) {
                 line.update(done, total, skipped > 0 ? fmt::format("{} skipped", skipped) : "");
                 return stop_signal() == 0;
@@ -94,9 +114,15 @@ Command pack_command(CLI::App& program) {
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
     command
         ->add_option("--split-seed", options.write.split.seed,
-                     "seed of the split by object, 60 % train, 20 % validation, 20 % test "
-                     "(example: --split-seed 7)")
+                     "seed of the split by object (example: --split-seed 7)")
         ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
+    command
+        ->add_option("--split", arguments->split,
+                     "percent of objects for training, validation and test (example: --split "
+                     "60,10,30)")
+        ->delimiter(',')
+        ->expected(3)
+        ->type_name("A,B,C");
     command->add_flag("--overwrite", options.write.overwrite,
                       "replace the packed set that is in DIR (default: off; example: --overwrite)");
     add_config_option(*command);

@@ -75,6 +75,19 @@ TEST_F(VitData, PacksDescribesAndVerifies) {
     EXPECT_EQ(run("verify " + set()).code, 0);
 }
 
+TEST_F(VitData, SplitsByTheSharesOfTheUser) {
+    ASSERT_EQ(run("pack --out " + set() + " --split 1,0,99 " + input()).code, 0);
+    const auto manifest = nlohmann::json::parse(run("info " + set() + " --json").out);
+    EXPECT_EQ(manifest["split"]["test"], 2);
+    for (const std::string shares : {"60,20", "60,20,30", "0,50,50", "120,-40,20", "a,b,c"}) {
+        const Outcome wrong =
+            run("pack --overwrite --out " + set() + " --split " + shares + " " + input());
+        EXPECT_EQ(wrong.code, 2) << shares;
+        EXPECT_NE(wrong.error.find("--split"), std::string::npos) << wrong.error;
+    }
+    EXPECT_EQ(run("verify " + set()).code, 0);
+}
+
 TEST_F(VitData, ExitsWithThreeWhenSomethingWasSkipped) {
     input_.write("broken.fits", "<html>");
     const Outcome pack = run("pack --out " + set() + " " + input() + " " + input() + "/gone.fits");
