@@ -7,6 +7,7 @@
 
 #include "kernels/adamw/adamw.h"
 #include "kernels/core/error.h"
+#include "kernels/core/profile.h"
 #include "kernels/core/transfer.h"
 #include "kernels/reduce/reduce.h"
 #include "tensor/ops.h"
@@ -78,6 +79,7 @@ std::int64_t DeviceStep::micro_batch_of(std::int64_t size) const {
 }
 
 void DeviceStep::stage(const data::Batch& batch, Inputs& inputs) {
+    const ProfileRange range("inputs");
     inputs.size = batch.size;
     const InputBuilder::Arrays arrays = input_.arrays(batch);
     inputs.arrays.resize(arrays.views.size());
@@ -209,6 +211,7 @@ void DeviceStep::run_in_memory(Inputs& inputs) {
 }
 
 void DeviceStep::forward_backward(Inputs& inputs) {
+    const ProfileRange range("forward and backward");
     optimiser_.clear_gradients();
     Random random(seed_, stream_);  // from the place that `random_advance_` says
     const std::int64_t micro_batch = micro_batch_of(inputs.size);
@@ -228,6 +231,7 @@ void DeviceStep::forward_backward(Inputs& inputs) {
 }
 
 void DeviceStep::update(const Inputs& inputs) {
+    const ProfileRange range("update");
     const NoGrad no_grad;
     const std::int64_t micro_batch = micro_batch_of(inputs.size);
     const std::int64_t parts = (inputs.size + micro_batch - 1) / micro_batch;

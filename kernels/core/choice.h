@@ -8,6 +8,7 @@
 #include "kernels/core/context.h"
 #include "kernels/core/dtype.h"
 #include "kernels/core/error.h"
+#include "kernels/core/profile.h"
 
 namespace balmer {
 
@@ -24,7 +25,8 @@ struct Choice {
 /// operation ("*=plain") speaks for every table that has an entry of that name.
 std::string forced_choice(const char* operation, bool& is_wildcard);
 
-/// Runs the first entry that accepts, or the forced one. Throws DeviceError naming the operation
+/// Runs the first entry that accepts, or the forced one, in a profiler's range of the operation's
+/// name. Throws DeviceError naming the operation
 /// and every entry's reason if none accepts, UsageError if a forced name is not in the table.
 template <class Arguments>
 void run_choice(const char* operation, std::span<const Choice<Arguments>> table,
@@ -41,7 +43,10 @@ void run_choice(const char* operation, std::span<const Choice<Arguments>> table,
     for (const auto& entry : table) {
         if (is_known && forced != entry.name) continue;
         const std::string reason = entry.accepts(context, arguments);
-        if (reason.empty()) return entry.run(context, arguments);
+        if (reason.empty()) {
+            const ProfileRange range(operation);
+            return entry.run(context, arguments);
+        }
         reasons += std::string(reasons.empty() ? "" : "; ") + entry.name + ": " + reason;
     }
     throw DeviceError(std::string(operation) + ": no implementation for device " +
