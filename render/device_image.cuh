@@ -129,9 +129,7 @@ struct DeviceImage {
   private:
     template <int width>
     __device__ void write_groups(std::int64_t index, int top, int height, const T* line) const {
-        struct alignas(width * sizeof(T)) Group {
-            T values[width];
-        };
+        using Elements = Group<T, width>;
         const int row_groups = row_elements() / width;
         const int plane_groups = height * row_groups;
         const int step = static_cast<int>(blockDim.x);
@@ -140,8 +138,8 @@ struct DeviceImage {
             const int y = i % plane_groups / row_groups;
             const int group = i % row_groups;
             T* row = data + ((index * planes + plane) * side + top + y) * row_elements();
-            reinterpret_cast<Group*>(row)[group] =
-                reinterpret_cast<const Group*>(line)[plane * row_groups + group];
+            reinterpret_cast<Elements*>(row)[group] =
+                reinterpret_cast<const Elements*>(line)[plane * row_groups + group];
         }
     }
 };
