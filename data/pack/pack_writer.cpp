@@ -207,6 +207,7 @@ void PackWriter::next_file() {
 }
 
 void PackWriter::write_skipped_table() {
+    if (skipped_table_.empty()) return;
     append_durably(packing_ + "/" + skipped_name, skipped_table_);
     journal_.skipped_bytes += static_cast<std::int64_t>(skipped_table_.size());
     skipped_table_.clear();
