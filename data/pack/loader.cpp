@@ -42,8 +42,9 @@ std::vector<std::int64_t> shuffled(std::vector<std::int64_t> rows, std::uint64_t
 
 void fill_batch(const PackedSet& set, std::span<const std::int64_t> rows, Grid grid, Batch& batch) {
     std::vector<BatchItem> items;
-    for (const std::int64_t row : rows) {
-        items.push_back({set.pixels(row), set.inverse_variance_known(row)});
+    std::vector<PixelScratch> scratch(rows.size());  // stays empty where pixels are mapped
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        items.push_back({set.pixels(rows[i], scratch[i]), set.inverse_variance_known(rows[i])});
     }
     assemble(items, grid, batch);
     batch.rows.assign(rows.begin(), rows.end());
