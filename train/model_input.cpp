@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "kernels/core/choice.h"
 #include "kernels/core/nearest_name.h"
 #include "kernels/core/parallel.h"
 #include "kernels/core/transfer.h"
@@ -70,6 +71,16 @@ vit::ModelInput spectrum_input(const Tensor& flux, const Tensor& position, const
     return input;
 }
 
+/// Whether images are drawn as patch rows: unless BALMER_CHOICE says otherwise.
+bool draws_patch_rows() {
+    bool is_wildcard = false;
+    const std::string forced = forced_choice("model_input", is_wildcard);
+    if (!forced.empty() && !is_wildcard && forced != "image" && forced != "patch_rows") {
+        throw UsageError("BALMER_CHOICE: model_input has no implementation '" + forced + "'");
+    }
+    return forced != "image";
+}
+
 constexpr std::array<View render::SpectrumBatch::*, 6> spectrum_views = {
     &render::SpectrumBatch::flux,
     &render::SpectrumBatch::mask,
@@ -114,6 +125,7 @@ InputOptions input_options(const vit::ModelConfig& config) {
 InputBuilder::InputBuilder(const vit::ModelConfig& config, const Context& context, DType precision)
     : options_(input_options(config)),
       takes_images_(config.architecture == "vit"),
+      is_fused_(draws_patch_rows()),
       image_size_(config.image_size),
       context_(context),
       precision_(precision) {
@@ -150,7 +162,9 @@ vit::ModelInput InputBuilder::build_image(const data::Batch& batch, std::int64_t
 vit::ModelInput InputBuilder::draw(const render::SpectrumBatch& spectra) const {
     const std::int64_t count = spectra.flux.shape[0];
     vit::ModelInput input;
-    input.pixels = Tensor::empty({count, 3, image_size_, image_size_}, precision_, context_);
+    const Shape shape = is_fused_ ? render::patch_rows_shape(options_.image, count)
+                                  : Shape{count, 3, image_size_, image_size_};
+    input.pixels = Tensor::empty(shape, precision_, context_);
     render::render(context_, options_.image, spectra, input.pixels.view());
     return input;
 }

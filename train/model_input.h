@@ -35,7 +35,9 @@ class InputBuilder {
 
     /// The input of rows [begin, begin + count) of a batch that was loaded on `options().grid`.
     ///
-    /// vit: the image. transformer-1d: flux minus its mean over its deviation (of the good pixels),
+    /// vit: the image, drawn straight into the patch rows that patch_embed reads;
+    /// BALMER_CHOICE=model_input=image draws the image itself, with the same results.
+    /// transformer-1d: flux minus its mean over its deviation (of the good pixels),
     /// 0 where it is masked.
     vit::ModelInput build(const data::Batch& batch, std::int64_t begin, std::int64_t count) const;
 
@@ -65,6 +67,7 @@ class InputBuilder {
 
     InputOptions options_;
     bool takes_images_;
+    bool is_fused_;
     std::int64_t image_size_;
     Context context_;
     DType precision_;
