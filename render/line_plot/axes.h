@@ -86,14 +86,19 @@ struct Axis {
     constexpr double operator()(double value) const { return value * scale + offset; }
 };
 
-constexpr Axis horizontal_axis(Limits limits, int image_size) {
+/// For values from left to right of a figure `width` pixels wide.
+constexpr Axis axis_of(Limits limits, double width) {
     limits.autoscale();
     const double unit = 1.0 / (limits.high - limits.low);
-    return {image_size * unit, image_size * (-limits.low * unit)};
+    return {width * unit, width * (-limits.low * unit)};
+}
+
+constexpr Axis horizontal_axis(const Limits& limits, int image_size) {
+    return axis_of(limits, image_size / 100.0 * 100.0);  // inches times dots per inch, rounded
 }
 
 constexpr Axis vertical_axis(const Limits& limits, int image_size) {
-    const Axis upwards = horizontal_axis(limits, image_size);
+    const Axis upwards = axis_of(limits, image_size);
     return {-upwards.scale, image_size - upwards.offset};
 }
 

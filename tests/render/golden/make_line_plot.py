@@ -106,16 +106,17 @@ def real_spectra(folder):
 
     for path in sorted(pathlib.Path(folder).rglob("*.fits*")):
         with fits.open(path) as file:
-            try:
-                table = file[1].data
-                names = {name.lower(): name for name in table.names}
-                if "loglam" in names:
-                    x, y = 10.0 ** table[names["loglam"]].astype(float), table[names["flux"]]
-                else:
-                    x, y = table[names["wavelength"]], table[names["flux"]]
-            except (AttributeError, IndexError, KeyError):
+            image = file[0].data
+            table = file[1].data if len(file) > 1 else None
+            columns = {name.lower(): name for name in getattr(table, "names", [])}
+            if {"loglam", "flux"} <= columns.keys():  # SDSS
+                x = 10.0 ** table[columns["loglam"]].astype(np.float64)
+                y = table[columns["flux"]]
+            elif image is not None and image.ndim == 2 and image.shape[0] >= 3:  # LAMOST
+                x, y = image[2], image[0]
+            else:
                 continue
-        yield path.stem, np.ravel(x).astype("<f8"), np.ravel(y).astype("<f4")
+        yield path.name, x.astype("<f8"), y.astype("<f4")
 
 
 def wavelengths(coefficients, pixels):
