@@ -36,8 +36,23 @@ constexpr GridPoint to_grid(Point point) {
     return {to_grid(point.x), to_grid(point.y)};
 }
 
-/// The cells of one image side x side. `Sink` has add(cell, cover, area), which adds to both of
-/// cell `row * side + column`.
+/// The sums of cover and area of a cell in one number, so that one addition adds to both: cover in
+/// the upper half, area in the lower, carrying into the upper.
+using CellSum = unsigned long long;
+
+constexpr CellSum cell_sum(int cover, int area) {
+    return (static_cast<CellSum>(cover) << 32) + static_cast<CellSum>(area);
+}
+constexpr std::int32_t area_of(CellSum sum) {
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(sum));
+}
+/// Modulo 2^32, as sums over a row are.
+constexpr std::uint32_t cover_of(CellSum sum) {
+    return static_cast<std::uint32_t>((sum - static_cast<CellSum>(area_of(sum))) >> 32);
+}
+
+/// The cells of one image side x side. `Sink` has add(cell, sum), which adds to the sum of cell
+/// `row * side + column`.
 template <class Sink>
 struct CellGrid {
     Sink sink;
@@ -51,7 +66,7 @@ struct CellGrid {
             column = 0;
             area = 0;
         }
-        sink.add(row * side + column, cover, area);
+        sink.add(row * side + column, cell_sum(cover, area));
     }
 };
 
@@ -157,11 +172,10 @@ constexpr void add_edge(const Grid& grid, GridPoint a, GridPoint b) {
 }
 
 /// 0..255 for a pixel with this sum of cover from the left, itself included, and this area.
-constexpr std::uint32_t coverage(std::int32_t cover, std::int32_t area) {
+constexpr std::uint32_t coverage(std::uint32_t cover, std::int32_t area) {
     // Wraps where thousands of strokes lie on one pixel, on every device alike.
-    const auto twice = static_cast<std::uint32_t>(cover) * (2 * subpixels);
-    const std::int32_t share =
-        static_cast<std::int32_t>(twice - static_cast<std::uint32_t>(area)) >> 9;
+    const std::uint32_t twice = cover * (2 * subpixels) - static_cast<std::uint32_t>(area);
+    const std::int32_t share = static_cast<std::int32_t>(twice) >> 9;
     const std::uint32_t size = share < 0 ? 0U - static_cast<std::uint32_t>(share)
                                          : static_cast<std::uint32_t>(share);
     return size < 255 ? size : 255;

@@ -16,16 +16,12 @@ using namespace line_plot;
 
 constexpr Pixel white = {255, 255, 255};
 
-/// Cover and area of every image pixel, and the rows that have any.
+/// The cells of an image.
 class CellSums {
   public:
     explicit CellSums(int side) : side_(side), cells_(static_cast<std::size_t>(side) * side) {}
 
-    void add(int cell, int cover, int area) {
-        Sums& sums = cells_[cell];
-        sums.cover += static_cast<std::uint32_t>(cover);
-        sums.area += static_cast<std::uint32_t>(area);
-    }
+    CellSum* cells() { return cells_.data(); }
 
     /// Blends the polygon into the image and forgets it.
     void draw(const Ink& ink, std::vector<Pixel>& image) {
@@ -34,14 +30,13 @@ class CellSums {
             over_white[covered] = over(white, ink, covered);
         }
         for (int y = 0; y < side_; ++y) {
-            Sums* row = cells_.data() + static_cast<std::size_t>(y) * side_;
+            CellSum* row = cells_.data() + static_cast<std::size_t>(y) * side_;
             Pixel* pixels = image.data() + static_cast<std::size_t>(y) * side_;
             std::uint32_t cover = 0;
             for (int x = 0; x < side_; ++x) {
-                cover += row[x].cover;
-                const std::uint32_t covered = coverage(static_cast<std::int32_t>(cover),
-                                                       static_cast<std::int32_t>(row[x].area));
-                row[x] = {};
+                cover += cover_of(row[x]);
+                const std::uint32_t covered = coverage(cover, area_of(row[x]));
+                row[x] = 0;
                 if (covered == 0) continue;
                 pixels[x] =
                     pixels[x] == white ? over_white[covered] : over(pixels[x], ink, covered);
@@ -50,11 +45,6 @@ class CellSums {
     }
 
   private:
-    struct Sums {
-        std::uint32_t cover = 0;  // two's complement, so that sums may wrap
-        std::uint32_t area = 0;
-    };
-
     static Pixel over(const Pixel& under, const Ink& ink, std::uint32_t covered) {
         Pixel result;
         for (int c = 0; c < 3; ++c) {
@@ -65,16 +55,15 @@ class CellSums {
     }
 
     int side_;
-    std::vector<Sums> cells_;
+    std::vector<CellSum> cells_;
 };
 
-/// A CellSums as the sink of a CellGrid.
-struct SumsSink {
-    CellSums* sums;
-    void add(int cell, int cover, int area) const { sums->add(cell, cover, area); }
+struct CellSink {
+    CellSum* cells;
+    void add(int cell, CellSum sum) const { cells[cell] += sum; }
 };
 
-using Grid = CellGrid<SumsSink>;
+using Grid = CellGrid<CellSink>;
 
 /// Draws the polygon of one subpath, vertex by vertex.
 class Stroker {
@@ -177,7 +166,8 @@ class LinePlot {
                 const Point vertex = {x_axis(abscissa(part.begin + k)),
                                       y_axis(row.flux[part.begin + k])};
                 vertices_[k] = vertex;
-                is_vertex_[k] = row.is_good(part.begin + k) && is_finite(vertex.x);
+                is_vertex_[k] =
+                    row.is_good(part.begin + k) && is_finite(abscissa(part.begin + k));
             }
             draw_part();
             sums_.draw(is_overlap_ ? overlap_inks[i] : simple_ink, image_);
@@ -188,7 +178,7 @@ class LinePlot {
   private:
     void draw_part() {
         snap();
-        Stroker stroker(Grid{{&sums_}, side_});
+        Stroker stroker(Grid{{sums_.cells()}, side_});
         const auto count = static_cast<std::int64_t>(vertices_.size());
         for (std::int64_t begin = 0; begin < count;) {
             if (!is_vertex_[begin]) {

@@ -45,19 +45,24 @@ struct Run {
     }
 };
 
-/// The run that begins with the segment between two vertices of different place.
-class RunBuilder {
+/// The line of a run that begins with the segment between two vertices of different place.
+class RunLine {
   public:
-    constexpr RunBuilder(Point start, Point seed, std::int64_t seed_index)
+    struct Place {
+        bool is_within;   ///< the threshold
+        bool is_forward;  ///< of the start
+        double distance;  ///< from the start, along the line, squared
+    };
+
+    constexpr RunLine(Point start, Point seed)
         : start_(start),
           dx_(seed.x - start.x),
           dy_(seed.y - start.y),
-          norm_(dx_ * dx_ + dy_ * dy_),
-          farthest_forward_(norm_),
-          run_{seed_index, -1, seed_index} {}
+          norm_(dx_ * dx_ + dy_ * dy_) {}
 
-    /// Takes in vertex `index`, the one after the last; false if the run ends before it.
-    constexpr bool add(Point vertex, std::int64_t index) {
+    constexpr double seed_distance() const { return norm_; }
+
+    constexpr Place place(Point vertex) const {
         const double x = vertex.x - start_.x;
         const double y = vertex.y - start_.y;
         const double dot = dx_ * x + dy_ * y;
@@ -65,15 +70,36 @@ class RunBuilder {
         const double along_y = dot * dy_ / norm_;
         const double across_x = x - along_x;
         const double across_y = y - along_y;
-        if (!(across_x * across_x + across_y * across_y < simplify_threshold_squared)) return false;
-        const double distance = along_x * along_x + along_y * along_y;
-        if (dot > 0) {
-            if (distance > farthest_forward_) {
-                farthest_forward_ = distance;
+        return {across_x * across_x + across_y * across_y < simplify_threshold_squared, dot > 0,
+                along_x * along_x + along_y * along_y};
+    }
+
+  private:
+    Point start_;
+    double dx_;
+    double dy_;
+    double norm_;
+};
+
+/// Builds a run vertex by vertex.
+class RunBuilder {
+  public:
+    constexpr RunBuilder(Point start, Point seed, std::int64_t seed_index)
+        : line_(start, seed),
+          farthest_forward_(line_.seed_distance()),
+          run_{seed_index, -1, seed_index} {}
+
+    /// Takes in vertex `index`, the one after the last; false if the run ends before it.
+    constexpr bool add(Point vertex, std::int64_t index) {
+        const RunLine::Place place = line_.place(vertex);
+        if (!place.is_within) return false;
+        if (place.is_forward) {
+            if (place.distance > farthest_forward_) {
+                farthest_forward_ = place.distance;
                 run_.forward = index;
             }
-        } else if (distance > farthest_backward_) {
-            farthest_backward_ = distance;
+        } else if (place.distance > farthest_backward_) {
+            farthest_backward_ = place.distance;
             run_.backward = index;
         }
         run_.last = index;
@@ -83,10 +109,7 @@ class RunBuilder {
     constexpr const Run& run() const { return run_; }
 
   private:
-    Point start_;
-    double dx_;
-    double dy_;
-    double norm_;
+    RunLine line_;
     double farthest_forward_;
     double farthest_backward_ = 0;
     Run run_;
