@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/core/nearest_name.h"
+#include "render/line_plot/line_plot.h"
 #include "render/map2d/map2d.h"
 #include "render/patch_rows/patch_rows.h"
 
@@ -13,6 +14,10 @@ namespace {
 constexpr const char* operation = "render";
 
 constexpr ImageType types[] = {
+    {"simple", "flux over wavelength as one line, as matplotlib draws it", simple,
+     line_plot_capacity},
+    {"overlap", "the spectrum cut in three lines over each other, red, green and blue", overlap,
+     line_plot_capacity},
     {"map2d", "raw flux in blocks, row by row, coloured over a fixed range", map2d, map2d_capacity},
     {"map2d-norm", "flux from its minimum to its maximum in blocks, red channel", map2d_norm,
      map2d_norm_capacity},

@@ -43,8 +43,8 @@ TEST(ImageOptions, Fault42UnknownNamesComeWithTheNearest) {
     EXPECT_EQ(usage_message([] {
                   image_options_from_map({{"type", "map2d-nrm"}});
               }),
-              "unknown image type 'map2d-nrm', did you mean 'map2d-norm'? Known: map2d, "
-              "map2d-norm, map2d-robust, patch-rows");
+              "unknown image type 'map2d-nrm', did you mean 'map2d-norm'? Known: simple, "
+              "overlap, map2d, map2d-norm, map2d-robust, patch-rows");
     EXPECT_NE(usage_message([] {
                   image_options_from_map({{"blocksize", "3"}});
               }).find("did you mean 'block_size'?"),
