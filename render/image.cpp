@@ -16,6 +16,8 @@ constexpr ImageType types[] = {
     {"map2d", "raw flux in blocks, row by row, coloured over a fixed range", map2d, map2d_capacity},
     {"map2d-norm", "flux from its minimum to its maximum in blocks, red channel", map2d_norm,
      map2d_norm_capacity},
+    {"map2d-deriv", "as map2d-norm, its first and second derivative in green and blue", map2d_deriv,
+     map2d_norm_capacity},
     {"map2d-robust",
      "shape, continuum-normalised flux and line significance in blocks, red, green and blue",
      map2d_robust, map2d_norm_capacity},
