@@ -6,6 +6,7 @@
 #include "kernels/core/nearest_name.h"
 #include "render/map2d/map2d.h"
 #include "render/patch_rows/patch_rows.h"
+#include "render/roi/map2d_roi.h"
 
 namespace balmer::render {
 namespace {
@@ -18,6 +19,8 @@ constexpr ImageType types[] = {
      map2d_norm_capacity},
     {"map2d-deriv", "as map2d-norm, its first and second derivative in green and blue", map2d_deriv,
      map2d_norm_capacity},
+    {"map2d-roi", "as map2d-norm, green in the 50 regions that stand out most", map2d_roi,
+     map2d_norm_capacity, true},
     {"map2d-robust",
      "shape, continuum-normalised flux and line significance in blocks, red, green and blue",
      map2d_robust, map2d_norm_capacity},
@@ -59,8 +62,10 @@ void check(const Context& context, const ImageOptions& options, const SpectrumBa
         const bool is_shared = batch.wavelength.shape.rank() == 1;
         expect_view(batch.wavelength, DType::f64, is_shared ? Shape{whole[1]} : whole,
                     "wavelength");
-    } else if (options.interpolate) {
-        throw UsageError("image option interpolate needs the wavelengths of the spectra");
+    } else if (needs_wavelength(options)) {
+        throw UsageError(
+            (options.interpolate ? "image option interpolate" : "image type " + options.type) +
+            " needs the wavelengths of the spectra");
     }
     const std::int64_t side = options.image_size;
     const bool is_pixels = output.dtype == DType::u8;
@@ -101,6 +106,10 @@ void render(const Context& context, const ImageOptions& options, const SpectrumB
     check(context, options, batch, output);
     if (batch.flux.shape[0] == 0) return;
     find_image_type(options.type).render(context, {options, batch, output});
+}
+
+bool needs_wavelength(const ImageOptions& options) {
+    return options.interpolate || find_image_type(options.type).needs_wavelength;
 }
 
 std::int64_t lost_pixels(const ImageOptions& options, std::int64_t pixels) {

@@ -159,7 +159,7 @@ InputBuilder::Arrays InputBuilder::arrays(const data::Batch& batch) const {
     Arrays arrays;
     if (takes_images_) {
         render::SpectrumBatch spectra = data::image_batch(batch, 0, batch.size);
-        if (!options_.image.interpolate) spectra.wavelength = {};
+        if (!render::needs_wavelength(options_.image)) spectra.wavelength = {};
         for (const auto member : spectrum_views) arrays.views.push_back(spectra.*member);
     } else {
         arrays.storage = standardised_rows(context_, batch, 0, batch.size);

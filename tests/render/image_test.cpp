@@ -190,8 +190,13 @@ TEST(Render, WrongArgumentsAreNamed) {
     EXPECT_THROW(render({}, {}, spectra.batch(), View(pixels.data(), DType::i32, {1, 224, 56, 3})),
                  DTypeError);
     ImageOptions options;
+    batch = spectra.batch();
+    batch.wavelength = {};
+    options.type = "map2d-roi";
+    EXPECT_EQ(usage_message([&] { render({}, options, batch, output); }),
+              "image type map2d-roi needs the wavelengths of the spectra");
     options.interpolate = true;
-    EXPECT_EQ(usage_message([&] { render({}, options, spectra.batch(), output); }),
+    EXPECT_EQ(usage_message([&] { render({}, options, batch, output); }),
               "image option interpolate needs the wavelengths of the spectra");
     Context elsewhere;
     elsewhere.device.type = DeviceType::simt;
