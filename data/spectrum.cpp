@@ -23,6 +23,8 @@ const char* name_of(Status status) {
             return "BAD_GZIP";
         case Status::unknown_layout:
             return "UNKNOWN_LAYOUT";
+        case Status::not_observed:
+            return "NOT_OBSERVED";
         case Status::missing_column:
             return "MISSING_COLUMN";
         case Status::no_rows:

@@ -23,6 +23,7 @@ struct ShardEntry {
     std::int64_t pixels = 0;
     std::uint64_t bytes = 0;
     std::string checksum;  ///< XXH3-64 of the file, hexadecimal
+    bool operator==(const ShardEntry&) const = default;
 };
 
 /// What two packings of the same may differ in.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "data/catalogue/selection.h"
 #include "data/pack/pack_writer.h"
 #include "data/pack/size_estimate.h"
 #include "data/pack/worker_pool.h"
@@ -15,23 +16,17 @@
 
 namespace balmer::data {
 
-/// Why a spectrum that could be read is not packed: a row of skipped.csv.
-struct LeftOut {
-    std::string reason;  ///< one word in capitals, as the names of Status
-    std::string detail;
-};
-
 /// Looks at every spectrum before it is packed, in the packing process and in the order of the
-/// set: may fill in labels, may leave it out. What it does must depend on the spectrum alone: it
-/// sees some spectra once more for the size estimate, and not again what a packing that goes on
-/// has dealt with before.
-using Selection = std::function<std::optional<LeftOut>(Spectrum& spectrum)>;
+/// set: may fill in labels, may leave it out (a row of skipped.csv), as Selection::apply(). What it
+/// does must depend on the spectrum alone: it sees some spectra once more for the size estimate,
+/// and not again what a packing that goes on has dealt with before.
+using SelectSpectrum = std::function<std::optional<LeftOut>(Spectrum& spectrum)>;
 
 struct PackOptions {
     ReadOptions read = {};
     PackWriterOptions write = {};
     WorkerOptions workers = {};
-    Selection select = {};
+    SelectSpectrum select = {};
     /// Of `select`, for the manifest; a packing goes on only with the same.
     std::map<std::string, std::string> select_options = {};
     /// How a file is read; empty: read_spectra() with `read`.

@@ -20,7 +20,8 @@ struct OpenOptions {
 };
 
 /// Rows run from 0 to size() - 1 over all shards in order. Holds a shared lock on the folder, so
-/// that nobody rewrites what is mapped. One object serves many threads.
+/// that nobody rewrites what is mapped. A shard that the manifest lists several times is mapped
+/// once and its spectra are rows each time. One object serves many threads.
 class PackedSet {
   public:
     /// IoError if the folder is no packed set, is being written or a shard cannot be read;
@@ -65,7 +66,7 @@ class PackedSet {
         const Shard& shard;
         std::size_t index;
     };
-    void open_shard(const ShardEntry& entry, const OpenOptions& options);
+    Shard open_shard(const ShardEntry& entry, const OpenOptions& options) const;
     void check_names(const Shard& shard) const;
     void check_objects() const;
     Place place(std::int64_t row) const;

@@ -55,7 +55,7 @@ void ObjectSplitCheck::add(const std::string& path, std::span<const std::int64_t
                                                 i, split[i]));
         }
         if (group[i] < 0 || group[i] >= static_cast<std::int64_t>(split_of_group_.size())) {
-            throw FormatError(path, fmt::format("spectrum {} is of object {}, of {} spectra", i,
+            throw FormatError(path, fmt::format("spectrum {} has object {}, of {} spectra", i,
                                                 group[i], split_of_group_.size()));
         }
         std::uint8_t& seen = split_of_group_[static_cast<std::size_t>(group[i])];
