@@ -85,9 +85,13 @@ class Packing {
     bool is_resumed() const { return writer_.position().files > 0 || writer_.position().items > 0; }
 
     void list_files() {
-        find_spectrum_files(
-            paths_, [&](const std::string& file) { files_.append(file); },
-            [&](const RefusedPath& refused) { refused_.push_back(refused); });
+        const auto found = [&](const std::string& file) { files_.append(file); };
+        const auto refused = [&](const RefusedPath& path) { refused_.push_back(path); };
+        if (options_.list_files) {
+            options_.list_files(found, refused);
+        } else {
+            find_spectrum_files(paths_, found, refused);
+        }
         if (files_.size() == 0 && refused_.empty()) {
             throw Error(fmt::format("{}: no FITS files", fmt::join(paths_, ", ")));
         }

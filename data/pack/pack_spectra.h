@@ -8,27 +8,39 @@
 #include <string>
 #include <vector>
 
-#include "data/catalogue/selection.h"
 #include "data/pack/pack_writer.h"
 #include "data/pack/size_estimate.h"
+#include "data/pack/spectrum_files.h"
 #include "data/pack/worker_pool.h"
 #include "data/readers/reader.h"
 
 namespace balmer::data {
 
+/// Why a spectrum that could be read is not packed: a row of skipped.csv.
+struct LeftOut {
+    std::string reason;  ///< one word in capitals, as the names of Status
+    std::string detail;
+};
+
 /// Looks at every spectrum before it is packed, in the packing process and in the order of the
-/// set: may fill in labels, may leave it out (a row of skipped.csv), as Selection::apply(). What it
-/// does must depend on the spectrum alone: it sees some spectra once more for the size estimate,
-/// and not again what a packing that goes on has dealt with before.
-using SelectSpectrum = std::function<std::optional<LeftOut>(Spectrum& spectrum)>;
+/// set: may fill in labels, may leave it out. What it does must depend on the spectrum alone: it
+/// sees some spectra once more for the size estimate, and not again what a packing that goes on
+/// has dealt with before.
+using Selection = std::function<std::optional<LeftOut>(Spectrum& spectrum)>;
+
+/// Tells the files to pack one by one, and what is refused with its reason.
+using ListFiles = std::function<void(const std::function<void(const std::string& file)>& found,
+                                     const std::function<void(const RefusedPath&)>& refused)>;
 
 struct PackOptions {
     ReadOptions read = {};
     PackWriterOptions write = {};
     WorkerOptions workers = {};
-    SelectSpectrum select = {};
+    Selection select = {};
     /// Of `select`, for the manifest; a packing goes on only with the same.
     std::map<std::string, std::string> select_options = {};
+    /// Where the files come from; empty: find_spectrum_files() of the paths.
+    ListFiles list_files = {};
     /// How a file is read; empty: read_spectra() with `read`.
     ReadFile read_file = {};
     /// Told the size of the set before the packing begins.

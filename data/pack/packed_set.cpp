@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "kernels/core/error.h"
 
@@ -29,8 +30,18 @@ std::string name_at(const std::vector<std::string>& names, std::int32_t index) {
 PackedSet::PackedSet(const std::string& folder, const OpenOptions& options)
     : folder_(folder), manifest_(read_manifest(folder)) {
     lock_ = FolderLock(folder, LockMode::shared);
-    manifest_ = read_manifest(folder);  // a writer may have finished in between
-    for (const auto& entry : manifest_.shards) open_shard(entry, options);
+    manifest_ = read_manifest(folder);          // a writer may have finished in between
+    std::map<std::string, std::size_t> opened;  // a shard listed again is not mapped again
+    for (std::size_t i = 0; i < manifest_.shards.size(); ++i) {
+        const ShardEntry& entry = manifest_.shards[i];
+        const auto [first, is_new] = opened.try_emplace(entry.file, i);
+        if (!is_new && !(entry == manifest_.shards[first->second])) {
+            throw FormatError(folder + "/" + manifest_name,
+                              fmt::format("lists shard '{}' twice, differently", entry.file));
+        }
+        shards_.push_back(is_new ? open_shard(entry, options) : shards_[first->second]);
+        first_row_.push_back(first_row_.back() + shards_.back().size());
+    }
     if (size() != manifest_.count) {
         throw FormatError(
             folder + "/" + manifest_name,
@@ -39,7 +50,7 @@ PackedSet::PackedSet(const std::string& folder, const OpenOptions& options)
     check_objects();
 }
 
-void PackedSet::open_shard(const ShardEntry& entry, const OpenOptions& options) {
+Shard PackedSet::open_shard(const ShardEntry& entry, const OpenOptions& options) const {
     if (entry.file.empty() || entry.file.find('/') != std::string::npos || entry.file == "..") {
         throw FormatError(folder_ + "/" + manifest_name,
                           fmt::format("shard '{}' is outside of the folder", entry.file));
@@ -56,8 +67,7 @@ void PackedSet::open_shard(const ShardEntry& entry, const OpenOptions& options) 
                                                     shard.checksum(), entry.checksum));
     }
     check_names(shard);
-    first_row_.push_back(first_row_.back() + shard.size());
-    shards_.push_back(std::move(shard));
+    return shard;
 }
 
 void PackedSet::check_names(const Shard& shard) const {
