@@ -169,7 +169,10 @@ struct Selection::Content {
         }
         for (const Catalogue& catalogue : catalogues) {
             for (const std::string& name : catalogue.columns()) {
-                known.push_back({name, ColumnKind::any});  // to be suggested
+                const bool is_there = std::any_of(known.begin(), known.end(), [&](const auto& one) {
+                    return plain_name(one.name) == plain_name(name);
+                });
+                if (!is_there) known.push_back({name, ColumnKind::any});  // to be suggested
             }
         }
         where->require_columns(known);
