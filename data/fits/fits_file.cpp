@@ -2,6 +2,7 @@
 
 #include <fitsio.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -178,15 +179,21 @@ struct FitsFile::Implementation {
 
     template <class T>
     std::vector<T> read_image_row(const Hdu& hdu, std::int64_t row, int type) const {
-        if (hdu.axes.size() != 2 || row < 0 || row >= hdu.axes[1]) {
+        std::vector<LONGLONG> first(hdu.axes.size(), 1);
+        std::int64_t rest = row;
+        for (std::size_t axis = 1; axis < first.size() && hdu.axes[axis] > 0; ++axis) {
+            first[axis] += rest % hdu.axes[axis];
+            rest /= hdu.axes[axis];
+        }
+        if (hdu.kind != HduKind::image || hdu.axes.empty() || row < 0 || rest != 0 ||
+            std::count(hdu.axes.begin() + 1, hdu.axes.end(), 0) > 0) {
             throw SpectrumError(path, Status::bad_structure,
-                                fmt::format("HDU {}: no image row {} in axes of length {}",
-                                            hdu.index, row, hdu.axes.size()));
+                                fmt::format("HDU {}: no image row {} in axes [{}]", hdu.index, row,
+                                            fmt::join(hdu.axes, ", ")));
         }
         select(hdu);
         std::vector<T> values(static_cast<std::size_t>(hdu.axes[0]));
         if (values.empty()) return values;
-        std::array<LONGLONG, 2> first = {1, row + 1};
         int status = 0;
         fits_read_pixll(handle, type, first.data(), static_cast<LONGLONG>(values.size()), nullptr,
                         values.data(), nullptr, &status);

@@ -67,7 +67,7 @@ class FitsFile {
     std::optional<std::string> text_cell(const Hdu& hdu, std::string_view name,
                                          std::int64_t row) const;
 
-    /// Row `row` (second axis, from 0) of a two-dimensional image: axes[0] values.
+    /// Row `row` (from 0, counted over all axes but the first) of an image: axes[0] values.
     std::vector<float> float_image_row(const Hdu& hdu, std::int64_t row) const;
     std::vector<double> double_image_row(const Hdu& hdu, std::int64_t row) const;
 
