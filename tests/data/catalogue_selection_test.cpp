@@ -35,8 +35,8 @@ Spectrum spectrum_of(const std::string& file, const std::string& survey, std::in
 class Selections : public ::testing::Test {
   protected:
     /// Writes a catalogue and reads it with the given options.
-    Selection select(const Names& catalogues, const std::string& where = "",
-                     const Names& presets = {}, const std::string& root = "") {
+    CatalogueSelection select(const Names& catalogues, const std::string& where = "",
+                              const Names& presets = {}, const std::string& root = "") {
         SelectionOptions options;
         for (const std::string& bytes : catalogues) {
             options.catalogues.push_back(
@@ -45,10 +45,10 @@ class Selections : public ::testing::Test {
         options.where = where;
         options.presets = presets;
         options.root = root;
-        return Selection(options);
+        return CatalogueSelection(options);
     }
     template <class Expected = UsageError>
-    std::string refusal(const std::function<Selection()>& make) {
+    std::string refusal(const std::function<CatalogueSelection()>& make) {
         try {
             make();
         } catch (const Expected& error) {
@@ -56,13 +56,21 @@ class Selections : public ::testing::Test {
         }
         return "nothing was refused";
     }
-    Names found(const Selection& selection) {
-        Names names;
-        for (const std::string& file : selection.files().found.files) {
-            names.push_back(fs::relative(file, folder_.path()).string());
-        }
-        return names;
+    struct Files {
+        Names found;
+        std::map<std::string, std::string> refused;  ///< with the reason
+        std::int64_t passed_over = 0;
+    };
+    Files files_of(const CatalogueSelection& selection) {
+        Files files;
+        files.passed_over = selection.list_files(
+            [&](const std::string& file) {
+                files.found.push_back(fs::relative(file, folder_.path()).string());
+            },
+            [&](const RefusedPath& refused) { files.refused[refused.path] = refused.reason; });
+        return files;
     }
+    Names found(const CatalogueSelection& selection) { return files_of(selection).found; }
 
     TemporaryFolder folder_;
 };
@@ -70,13 +78,13 @@ class Selections : public ::testing::Test {
 TEST_F(Selections, PassEverythingAsItIsWhereNothingIsAsked) {
     Spectrum spectrum = spectrum_of("a.fits", "sdss", 7);
     spectrum.labels.z = 0.5;
-    EXPECT_FALSE(Selection().apply(spectrum));
+    EXPECT_FALSE(CatalogueSelection().apply(spectrum));
     EXPECT_EQ(spectrum.labels.z, 0.5);
-    EXPECT_FALSE(Selection().has_catalogues());
+    EXPECT_FALSE(CatalogueSelection().has_catalogues());
 }
 
 TEST_F(Selections, ReplaceTheLabelsOfTheFileWhereTheCatalogueHasSome) {
-    const Selection selection =
+    const CatalogueSelection selection =
         select({"obsid,class,subclass,z,z_err,ra\n105172,GALAXY,,0.25,-9999,10.5\n"});
     Spectrum spectrum = spectrum_of("elsewhere/x.fits", "lamost", 105172);
     spectrum.labels.object_class = "STAR";
@@ -101,7 +109,7 @@ TEST_F(Selections, ReplaceTheLabelsOfTheFileWhereTheCatalogueHasSome) {
 }
 
 TEST_F(Selections, FindTheRowByFileAndRowThenById) {
-    const Selection selection =
+    const CatalogueSelection selection =
         select({"file,row,objid,z\nset/a.fits,0,11,0.1\n./set//a.fits,1,12,0.2\n"
                 "b.fits,,13,0.3\nb.fits,,14,0.4\nc.fits,,,0.5\n"});
     const auto z_of = [&](const std::string& file, std::int64_t id, std::int64_t row) {
@@ -118,8 +126,9 @@ TEST_F(Selections, FindTheRowByFileAndRowThenById) {
 }
 
 TEST_F(Selections, FindSdssAndLamostFilesByTheirNames) {
-    const Selection selection = select({"plate,mjd,fiberid,z\n314,51641,211,0.1\n",
-                                        "lmjd,planid,spid,fiberid,z\n55859,F5902,5,172,0.2\n"});
+    const CatalogueSelection selection =
+        select({"plate,mjd,fiberid,z\n314,51641,211,0.1\n",
+                "lmjd,planid,spid,fiberid,z\n55859,F5902,5,172,0.2\n"});
     Spectrum sdss = spectrum_of("any/spec-0314-51641-0211.fits.gz", "sdss", 353000000);
     Spectrum lamost = spectrum_of("spec-55859-F5902_sp05-172.fits", "lamost", 0);
     ASSERT_FALSE(selection.apply(sdss));
@@ -131,7 +140,7 @@ TEST_F(Selections, FindSdssAndLamostFilesByTheirNames) {
 TEST_F(Selections, JoinTheStellarCatalogueOfLamostToTheGeneralOne) {
     const std::string general = "obsid,class,z,snru\n1,STAR,0.1,5\n2,GALAXY,0.2,5\n";
     const std::string stellar = "obsid|z|teff|logg|feh\n1|0.9|5000|4.5|-9999\n3|0|6000|4|0\n";
-    const Selection selection = select({general, stellar}, "missing(class) || z < 1");
+    const CatalogueSelection selection = select({general, stellar}, "missing(class) || z < 1");
     const auto labels_of = [&](std::int64_t id) {
         Spectrum spectrum = spectrum_of("x.fits", "lamost", id);
         EXPECT_FALSE(selection.apply(spectrum));
@@ -154,12 +163,12 @@ const std::string casjobs =
     "5,1,50001,5,STAR,0.1,,BOSS,SCIENCE\n";
 
 TEST_F(Selections, MakeThePublishedSelectionOfSdss) {
-    const Selection selection = select({casjobs}, "", {"paper-sdss"});
+    const CatalogueSelection selection = select({casjobs}, "", {"paper-sdss"});
     for (std::int64_t id = 1; id <= 5; ++id) {
         Spectrum spectrum = spectrum_of("x.fits", "sdss", id);
         EXPECT_EQ(selection.apply(spectrum).has_value(), id != 1) << id;
     }
-    EXPECT_EQ(selection.files().rows_left_out, 4);
+    EXPECT_EQ(files_of(selection).passed_over, 4);
 }
 
 TEST_F(Selections, MakeThePublishedSelectionOfLamost) {
@@ -171,7 +180,7 @@ TEST_F(Selections, MakeThePublishedSelectionOfLamost) {
         bytes += row + "\n";
     }
     bytes += "8,0.1,0.001,-5,0,1,1,1\n";  // no missing value, however poor
-    const Selection selection = select({bytes, casjobs}, "", {"paper-lamost"});
+    const CatalogueSelection selection = select({bytes, casjobs}, "", {"paper-lamost"});
     for (std::int64_t id = 1; id <= 8; ++id) {
         Spectrum spectrum = spectrum_of("x.fits", "lamost", id);
         EXPECT_EQ(selection.apply(spectrum).has_value(), id != 8) << id;
@@ -196,7 +205,8 @@ TEST_F(Selections, Fault27NameTheColumnThatAPresetMisses) {
 }
 
 TEST_F(Selections, FilterSpectraWithoutACatalogue) {
-    const Selection selection = select({}, "zwarn == 0 && snr > 5.5 && class in ('STAR','QSO')");
+    const CatalogueSelection selection =
+        select({}, "zwarn == 0 && snr > 5.5 && class in ('STAR','QSO')");
     Spectrum spectrum = spectrum_of("x.fits", "sdss", 1);  // S/N 4, 6, 8
     spectrum.labels.object_class = "QSO";
     EXPECT_TRUE(selection.apply(spectrum));  // zwarn is missing
@@ -210,7 +220,7 @@ TEST_F(Selections, FilterSpectraWithoutACatalogue) {
 }
 
 TEST_F(Selections, FilterOnColumnsOfTheCatalogue) {
-    const Selection selection = select(
+    const CatalogueSelection selection = select(
         {casjobs}, "targetType == 'SCIENCE' && plate == 1 && fiberid >= 3 && missing(zwarn)");
     for (std::int64_t id = 1; id <= 5; ++id) {
         Spectrum spectrum = spectrum_of("x.fits", "sdss", id);
@@ -226,7 +236,7 @@ TEST_F(Selections, FilterOnColumnsOfTheCatalogue) {
 }
 
 TEST_F(Selections, UseTheSignalToNoiseOfTheCatalogueFirst) {
-    const Selection selection = select({"specobjid,snMedian\n1,2.5\n2,\n"}, "snr < 3");
+    const CatalogueSelection selection = select({"specobjid,snMedian\n1,2.5\n2,\n"}, "snr < 3");
     Spectrum listed = spectrum_of("x.fits", "sdss", 1);
     Spectrum measured = spectrum_of("x.fits", "sdss", 2);
     EXPECT_FALSE(selection.apply(listed));
@@ -239,7 +249,7 @@ TEST_F(Selections, LeaveOutFilesOnlyWhereTheCatalogueDecides) {
     const std::string bytes = "file,z\na.fits,0.1\nb.fits,0.9\nc.fits,\n";
     EXPECT_EQ(found(select({bytes}, "z < 0.5")), (Names{"a.fits", "c.fits"}));
     EXPECT_EQ(found(select({bytes}, "z < 0.5 && snr > 1")).size(), 3U);
-    EXPECT_EQ(select({bytes}, "z < 0.5").files().rows_left_out, 1);
+    EXPECT_EQ(files_of(select({bytes}, "z < 0.5")).passed_over, 1);
 }
 
 TEST_F(Selections, FindFilesInTheLayoutsOfTheSurveys) {
@@ -254,14 +264,14 @@ TEST_F(Selections, FindFilesInTheLayoutsOfTheSurveys) {
     const std::string lamost = "obsid,lmjd,planid,spid,fiberid\n1,55859,F5902,5,172\n";
     for (const std::string& file : files) {
         const std::string root = folder_ / file.substr(0, file.find('/'));
-        const Selection selection = select({file.find("0314") < 30 ? sdss : lamost}, "", {}, root);
+        const CatalogueSelection selection =
+            select({file.find("0314") < 30 ? sdss : lamost}, "", {}, root);
         EXPECT_TRUE(selection.names_files());
         EXPECT_EQ(found(selection), Names{file});
     }
-    const auto missing = select({sdss}, "", {}, folder_ / "lflat").files().found.refused;
+    const auto missing = files_of(select({sdss}, "", {}, folder_ / "lflat")).refused;
     ASSERT_EQ(missing.size(), 1U);
-    EXPECT_EQ(missing[0].path, "spec-0314-51641-0211.fits");
-    EXPECT_EQ(missing[0].reason, "no such file below " + (folder_ / "lflat"));
+    EXPECT_EQ(missing.at("spec-0314-51641-0211.fits"), "no such file below " + (folder_ / "lflat"));
     EXPECT_FALSE(select({"targetid,z\n1,2\n"}).names_files());
     EXPECT_NE(refusal([&] {
                   return select({sdss}, "", {}, folder_ / "none");
@@ -280,10 +290,9 @@ TEST_F(Selections, Fault32SkipFilesOutsideOfTheDataRoot) {
                               (folder_ / "outside/secret.fits") +
                               "\nlink.fits\nfolder/secret.fits\n./../root/inside.fits\n"
                               "a/../../outside/secret.fits\n";
-    const auto files = select({bytes}, "", {}, folder_ / "root").files().found;
-    EXPECT_EQ(files.files.size(), 3U);
-    std::map<std::string, std::string> reasons;
-    for (const auto& refused : files.refused) reasons[refused.path] = refused.reason;
+    const Files files = files_of(select({bytes}, "", {}, folder_ / "root"));
+    EXPECT_EQ(files.found.size(), 3U);
+    auto reasons = files.refused;
     EXPECT_EQ(reasons.size(), 5U);
     const std::string outside = "the path leads out of " + (folder_ / "root");
     EXPECT_EQ(reasons["../outside/secret.fits"], outside);
@@ -296,11 +305,9 @@ TEST_F(Selections, Fault32SkipFilesOutsideOfTheDataRoot) {
 TEST_F(Selections, Fault32NameThatTheSurveyBuildsStaysInside) {
     folder_.write("outside.fits", "x");
     fs::create_directory(folder_ / "root");
-    const auto files =
-        select({"lmjd,planid,spid,fiberid\n55859,../../outside,5,172\n"}, "", {}, folder_ / "root")
-            .files()
-            .found;
-    EXPECT_TRUE(files.files.empty());
+    const Files files = files_of(select({"lmjd,planid,spid,fiberid\n55859,../../outside,5,172\n"},
+                                        "", {}, folder_ / "root"));
+    EXPECT_TRUE(files.found.empty());
     EXPECT_EQ(files.refused.size(), 1U);
 }
 
