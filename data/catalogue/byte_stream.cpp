@@ -46,10 +46,12 @@ ByteStream open_byte_stream(const std::string& path) {
         constexpr std::size_t longest = 1U << 30;
         const int got = gzread(file.get(), buffer, static_cast<unsigned>(std::min(size, longest)));
         int error = Z_OK;
-        const std::string message = gzerror(file.get(), &error);
+        const std::string message = gzerror(file.get(), &error);  // "<fd:3>: what is wrong"
         if (error == Z_ERRNO) throw IoError(path, std::generic_category().message(errno));
         // zlib answers Z_BUF_ERROR, with what it has, where a gzip stream ends early.
-        if (got < 0 || error != Z_OK) throw FormatError(path, "corrupt gzip: " + message);
+        if (got < 0 || error != Z_OK) {
+            throw FormatError(path, "corrupt gzip: " + message.substr(message.find(' ') + 1));
+        }
         return static_cast<std::size_t>(got);
     };
 }

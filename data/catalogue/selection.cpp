@@ -141,7 +141,7 @@ const std::vector<SelectionPreset>& selection_presets() {
     return presets;
 }
 
-struct Selection::Content {
+struct CatalogueSelection::Content {
     std::string presets;
     std::optional<Expression> where;
     std::vector<DataRoot> roots;
@@ -169,7 +169,10 @@ struct Selection::Content {
         }
         for (const Catalogue& catalogue : catalogues) {
             for (const std::string& name : catalogue.columns()) {
-                known.push_back({name, ColumnKind::any});  // to be suggested
+                const bool is_there = std::any_of(known.begin(), known.end(), [&](const auto& one) {
+                    return plain_name(one.name) == plain_name(name);
+                });
+                if (!is_there) known.push_back({name, ColumnKind::any});  // to be suggested
             }
         }
         where->require_columns(known);
@@ -222,12 +225,12 @@ struct Selection::Content {
     }
 };
 
-Selection::Selection() : content_(std::make_unique<Content>()) {}
-Selection::~Selection() = default;
-Selection::Selection(Selection&&) noexcept = default;
-Selection& Selection::operator=(Selection&&) noexcept = default;
+CatalogueSelection::CatalogueSelection() : content_(std::make_unique<Content>()) {}
+CatalogueSelection::~CatalogueSelection() = default;
+CatalogueSelection::CatalogueSelection(CatalogueSelection&&) noexcept = default;
+CatalogueSelection& CatalogueSelection::operator=(CatalogueSelection&&) noexcept = default;
 
-Selection::Selection(const SelectionOptions& options) : Selection() {
+CatalogueSelection::CatalogueSelection(const SelectionOptions& options) : CatalogueSelection() {
     Content& content = *content_;
     const std::vector<Preset> presets = presets_named(options.presets);
     if (!options.where.empty()) content.where.emplace(options.where);
@@ -250,7 +253,7 @@ Selection::Selection(const SelectionOptions& options) : Selection() {
     }
 }
 
-std::optional<LeftOut> Selection::apply(Spectrum& spectrum) const {
+std::optional<LeftOut> CatalogueSelection::apply(Spectrum& spectrum) const {
     const Content& content = *content_;
     std::optional<std::size_t> record;
     if (has_catalogues()) {
@@ -267,37 +270,40 @@ std::optional<LeftOut> Selection::apply(Spectrum& spectrum) const {
     return std::nullopt;
 }
 
-bool Selection::has_catalogues() const {
+bool CatalogueSelection::has_catalogues() const {
     return !content_->roots.empty();
 }
-bool Selection::names_files() const {
+bool CatalogueSelection::names_files() const {
     return content_->names_files;
 }
-const std::vector<std::string>& Selection::notes() const {
+const std::vector<std::string>& CatalogueSelection::notes() const {
     return content_->notes;
 }
 
-Selection::Files Selection::files() const {
-    Files files;
+std::int64_t CatalogueSelection::list_files(
+    const std::function<void(const std::string&)>& found,
+    const std::function<void(const RefusedPath&)>& refused) const {
+    std::int64_t passed_over = 0;
     std::vector<DataRoot> roots = content_->roots;
-    std::unordered_set<std::string> seen;
+    std::unordered_set<std::size_t> seen;  // hashes: paths would take more than the rows
     for (std::size_t record = 0; record < content_->index.size(); ++record) {
         if (!content_->may_pass(record)) {
-            ++files.rows_left_out;
+            ++passed_over;
             continue;
         }
         const CatalogueRow row = content_->index.row(record);
         const auto named = candidate_files(row);
         if (named.empty()) continue;
-        DataRoot::Found found = roots[content_->index.catalogue_of(record)].find(row);
-        if (!seen.insert(found.path.empty() ? named[0] : found.path).second) continue;
-        if (found.problem.empty()) {
-            files.found.files.push_back(std::move(found.path));
+        const auto [path, problem] = roots[content_->index.catalogue_of(record)].find(row);
+        const std::string& shown = path.empty() ? named[0] : path;
+        if (!seen.insert(std::hash<std::string>{}(shown)).second) continue;
+        if (problem.empty()) {
+            found(path);
         } else {
-            files.found.refused.push_back({named[0], found.problem});
+            refused({named[0], problem});
         }
     }
-    return files;
+    return passed_over;
 }
 
 }  // namespace balmer::data

@@ -3,11 +3,13 @@
 // filter.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "data/pack/pack_spectra.h"
 #include "data/pack/spectrum_files.h"
 #include "data/spectrum.h"
 
@@ -29,24 +31,18 @@ struct SelectionPreset {
 };
 const std::vector<SelectionPreset>& selection_presets();
 
-/// Why a spectrum is left out: a name for tables and the detail.
-struct LeftOut {
-    std::string reason;  ///< "NOT_IN_CATALOGUE" or "NOT_SELECTED"
-    std::string detail;
-};
-
 /// Reads the catalogues when it is made; const afterwards, so that child processes share it.
-class Selection {
+class CatalogueSelection {
   public:
     /// Nothing is asked for: every spectrum passes as it is.
-    Selection();
+    CatalogueSelection();
     /// UsageError for a preset or column that there is not (with the nearest name), an expression
     /// that makes no sense, presets without a catalogue of their survey, a root that is no folder;
     /// FormatError and IoError as Catalogue throws.
-    explicit Selection(const SelectionOptions& options);
-    ~Selection();
-    Selection(Selection&&) noexcept;
-    Selection& operator=(Selection&&) noexcept;
+    explicit CatalogueSelection(const SelectionOptions& options);
+    ~CatalogueSelection();
+    CatalogueSelection(CatalogueSelection&&) noexcept;
+    CatalogueSelection& operator=(CatalogueSelection&&) noexcept;
 
     /// Gives the spectrum the labels of its row in the catalogues: class, subclass, z, z_err,
     /// zwarn, teff, logg, feh, survey S/N, coordinates and, where the file has none, its id. A
@@ -60,14 +56,11 @@ class Selection {
     bool has_catalogues() const;
     bool names_files() const;
 
-    /// The files of the rows that pass, each once, in the order of the catalogues; rows whose file
-    /// is not there or lies outside of the data root (FAULTS 32) with the reason. Rows that the
-    /// catalogues alone show to be left out are counted in rows_left_out.
-    struct Files {
-        SpectrumFiles found;
-        std::int64_t rows_left_out = 0;
-    };
-    Files files() const;
+    /// Tells the files of the rows that pass, each once, in the order of the catalogues; and the
+    /// rows whose file is not there or lies outside of the data root (FAULTS 32), with the reason.
+    /// Returns how many rows it passed over since the catalogues alone show them to be left out.
+    std::int64_t list_files(const std::function<void(const std::string& file)>& found,
+                            const std::function<void(const RefusedPath& refused)>& refused) const;
 
     /// One line a catalogue: format, rows, values that are missing or were dropped, by name.
     const std::vector<std::string>& notes() const;
