@@ -55,6 +55,7 @@ class Packing {
           progress_(progress),
           writer_(folder, options.write),
           files_(writer_.packing_folder() + "/inputs"),
+          refused_(writer_.packing_folder() + "/refused"),
           read_(options.read_file) {
         if (read_) return;
         read_ = [&](const std::string& path, const ReadSink& sink) {
@@ -86,20 +87,24 @@ class Packing {
 
     void list_files() {
         const auto found = [&](const std::string& file) { files_.append(file); };
-        const auto refused = [&](const RefusedPath& path) { refused_.push_back(path); };
+        const auto refused = [&](const RefusedPath& path) {
+            refused_.append(path.path);
+            refused_.append(path.reason);
+        };
         if (options_.list_files) {
             options_.list_files(found, refused);
         } else {
             find_spectrum_files(paths_, found, refused);
         }
-        if (files_.size() == 0 && refused_.empty()) {
+        if (files_.size() == 0 && refused_.size() == 0) {
             throw Error(fmt::format("{}: no FITS files", fmt::join(paths_, ", ")));
         }
     }
 
     void skip_refused() {
-        for (const auto& refused : refused_) {
-            writer_.skip(refused.path, 0, name_of(Status::not_a_file), refused.reason);
+        refused_.seek(0);
+        while (const auto path = refused_.next()) {
+            writer_.skip(*path, 0, name_of(Status::not_a_file), refused_.next().value_or(""));
         }
     }
 
@@ -195,7 +200,7 @@ class Packing {
     const PackProgress& progress_;
     PackWriter writer_;
     FileList files_;
-    std::vector<RefusedPath> refused_;
+    FileList refused_;  ///< paths and reasons in turn
     ReadFile read_;
     std::string file_;  ///< whose content is coming
 };
