@@ -13,8 +13,7 @@ namespace balmer::data {
 Histogram::Histogram(double minimum, double maximum, int bins)
     : minimum_(minimum), maximum_(maximum) {
     if (!(minimum < maximum) || bins < 1) {
-        throw UsageError(
-            fmt::format("histogram: {} bins from {} to {}", bins, minimum, maximum));
+        throw UsageError(fmt::format("histogram: {} bins from {} to {}", bins, minimum, maximum));
     }
     counts_.resize(static_cast<std::size_t>(bins));
 }
@@ -38,8 +37,8 @@ std::int64_t Histogram::total() const {
 }
 
 double Histogram::left(std::size_t bin) const {
-    return minimum_ + (maximum_ - minimum_) * static_cast<double>(bin) /
-                          static_cast<double>(counts_.size());
+    return minimum_ +
+           (maximum_ - minimum_) * static_cast<double>(bin) / static_cast<double>(counts_.size());
 }
 
 std::vector<double> linear_ticks(double minimum, double maximum, int about) {

@@ -89,9 +89,9 @@ class Page {
     }
 
     void line(double x1, double y1, double x2, double y2, const std::string& style) {
-        document_ += fmt::format(
-            "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" {}/>\n", x1, y1, x2, y2,
-            style);
+        document_ +=
+            fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" {}/>\n", x1,
+                        y1, x2, y2, style);
     }
 
     void bar(double x1, double x2, double y, const char* colour) {
@@ -174,8 +174,7 @@ Axis count_axis(std::int64_t largest, bool is_log) {
 }
 
 /// The outline of a histogram, in pieces where logarithmic counts leave gaps.
-std::string outline(const Histogram& histogram, const Axis& x, const Axis& y,
-                    bool log_positions) {
+std::string outline(const Histogram& histogram, const Axis& x, const Axis& y, bool log_positions) {
     const auto position = [&](std::size_t bin) {
         const double edge = histogram.left(bin);
         return x.at(log_positions ? std::pow(10.0, edge) : edge);
@@ -236,8 +235,8 @@ std::string svg_of(const BarPlot& plot) {
     }
     const Axis y = count_axis(largest, plot.log_counts);
     page.y_axis(y, plot.y_label);
-    const double room = (right - left) / static_cast<double>(std::max<std::size_t>(
-                                             1, plot.categories.size()));
+    const double room =
+        (right - left) / static_cast<double>(std::max<std::size_t>(1, plot.categories.size()));
     const double bar = 0.8 * room / static_cast<double>(std::max<std::size_t>(1, names.size()));
     for (std::size_t k = 0; k < plot.categories.size(); ++k) {
         const double begin = left + room * (static_cast<double>(k) + 0.1);

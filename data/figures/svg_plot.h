@@ -18,25 +18,25 @@ struct HistogramCurve {
 };
 
 struct HistogramPlot {
-    std::string title;
-    std::string x_label;
+    std::string title = {};
+    std::string x_label = {};
     std::string y_label = "Number of spectra";
     bool log_counts = false;     ///< empty bins are not drawn then
     bool log_positions = false;  ///< the histograms are of log10 of the quantity: ticks show it
-    std::vector<HistogramCurve> curves;
+    std::vector<HistogramCurve> curves = {};
 };
 
 /// Bars: a group for each category, in it a bar for each series.
 struct BarPlot {
-    std::string title;
-    std::string y_label = "Number of spectra";
-    bool log_counts = false;
-    std::vector<std::string> categories;
     struct Series {
         std::string name;
         std::vector<std::int64_t> counts;  ///< one a category
     };
-    std::vector<Series> series;
+    std::string title = {};
+    std::string y_label = "Number of spectra";
+    bool log_counts = false;
+    std::vector<std::string> categories = {};
+    std::vector<Series> series = {};
 };
 
 /// An SVG document of 640 x 400 px, of text and lines alone.
