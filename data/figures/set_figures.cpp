@@ -17,7 +17,9 @@ std::vector<HistogramCurve> curves_by_survey(
     const PackedSet& set, const Histogram& empty,
     const std::function<void(std::int64_t row, Histogram& histogram)>& add) {
     std::vector<HistogramCurve> curves;
-    for (const auto& survey : set.manifest().surveys) curves.push_back({survey, empty});
+    for (const auto& survey : set.manifest().surveys) {
+        curves.push_back({survey, empty, curves.size()});
+    }
     for (std::int64_t row = 0; row < set.size(); ++row) {
         const std::int32_t survey = set.survey_index(row);
         if (survey >= 0) add(row, curves[static_cast<std::size_t>(survey)].histogram);
@@ -49,8 +51,8 @@ std::optional<HistogramPlot> redshift_plot(const PackedSet& set) {
     const auto redshift = [&](std::int64_t row) { return set.label(row, "z"); };
     const Range range = range_of(set, redshift);
     if (range.is_empty()) return std::nullopt;
-    // Whole tenths, so that the bins are round numbers.
-    const double low = std::min(0.0, std::floor(10.0 * range.minimum) / 10.0);
+    // Whole tenths, with some room on the left, where the stars are.
+    const double low = std::min(0.0, std::floor(10.0 * range.minimum) / 10.0) - 0.1;
     const double high = std::max(low + 0.5, std::ceil(10.0 * range.maximum + 1e-9) / 10.0);
     HistogramPlot plot = {.title = "Redshift", .x_label = "Redshift z", .log_counts = true};
     plot.curves =
@@ -120,7 +122,8 @@ std::optional<BarPlot> class_plot(const PackedSet& set) {
     std::sort(plot.categories.begin(), plot.categories.end());
     plot.categories.emplace_back("no class");
     for (const auto& survey : manifest.surveys) {
-        plot.series.push_back({survey, std::vector<std::int64_t>(plot.categories.size())});
+        plot.series.push_back(
+            {survey, std::vector<std::int64_t>(plot.categories.size()), plot.series.size()});
     }
     for (std::int64_t row = 0; row < set.size(); ++row) {
         const std::int32_t survey = set.survey_index(row);

@@ -72,6 +72,11 @@ struct Axis {
     }
 };
 
+struct LegendEntry {
+    std::string name;
+    std::size_t style = 0;
+};
+
 class Page {
   public:
     explicit Page(const std::string& title) {
@@ -135,9 +140,9 @@ class Page {
     }
 
     /// Names at the top right; a dash pattern or a filled square before each.
-    void legend(const std::vector<std::string>& names, bool is_filled) {
+    void legend(const std::vector<LegendEntry>& names, bool is_filled) {
         std::size_t longest = 0;
-        for (const auto& name : names) longest = std::max(longest, name.size());
+        for (const auto& entry : names) longest = std::max(longest, entry.name.size());
         const double x = right - 48.0 - 6.6 * static_cast<double>(longest);
         document_ += fmt::format(
             "<rect x=\"{:.1f}\" y=\"{}\" width=\"{:.1f}\" height=\"{}\" fill=\"white\" "
@@ -145,12 +150,13 @@ class Page {
             x - 6.0, top + 6.0, right - x, 18 * names.size() + 6);
         for (std::size_t i = 0; i < names.size(); ++i) {
             const double y = top + 20.0 + 18.0 * static_cast<double>(i);
-            const char* colour = colours[i % colours.size()];
+            const std::size_t style = names[i].style;
+            const char* colour = colours[style % colours.size()];
             line(x, y, x + 26.0, y,
                  fmt::format("stroke=\"{}\" stroke-width=\"{}\" stroke-dasharray=\"{}\"", colour,
                              is_filled ? "10" : "1.6",
-                             is_filled ? "none" : dashes[i % dashes.size()]));
-            text(x + 33.0, y + 4.0, names[i], "start");
+                             is_filled ? "none" : dashes[style % dashes.size()]));
+            text(x + 33.0, y + 4.0, names[i].name, "start");
         }
     }
 
@@ -201,11 +207,11 @@ std::string outline(const Histogram& histogram, const Axis& x, const Axis& y, bo
 std::string svg_of(const HistogramPlot& plot) {
     Page page(plot.title);
     std::int64_t largest = 0;
-    std::vector<std::string> names;
-    for (const auto& [name, histogram] : plot.curves) {
+    std::vector<LegendEntry> names;
+    for (const auto& [name, histogram, style] : plot.curves) {
         const auto& counts = histogram.counts();
         largest = std::max(largest, *std::max_element(counts.begin(), counts.end()));
-        names.push_back(name);
+        names.push_back({name, style});
     }
     const Axis y = count_axis(largest, plot.log_counts);
     page.y_axis(y, plot.y_label);
@@ -216,8 +222,8 @@ std::string svg_of(const HistogramPlot& plot) {
                         is_log ? std::pow(10.0, any.maximum()) : any.maximum(), left, right,
                         is_log};
         page.x_axis(x, plot.x_label);
-        for (std::size_t i = 0; i < plot.curves.size(); ++i) {
-            page.path(outline(plot.curves[i].histogram, x, y, is_log), i);
+        for (const auto& curve : plot.curves) {
+            page.path(outline(curve.histogram, x, y, is_log), curve.style);
         }
     }
     page.frame();
@@ -228,10 +234,10 @@ std::string svg_of(const HistogramPlot& plot) {
 std::string svg_of(const BarPlot& plot) {
     Page page(plot.title);
     std::int64_t largest = 0;
-    std::vector<std::string> names;
+    std::vector<LegendEntry> names;
     for (const auto& series : plot.series) {
         for (const std::int64_t count : series.counts) largest = std::max(largest, count);
-        names.push_back(series.name);
+        names.push_back({series.name, series.style});
     }
     const Axis y = count_axis(largest, plot.log_counts);
     page.y_axis(y, plot.y_label);
@@ -245,7 +251,7 @@ std::string svg_of(const BarPlot& plot) {
             if (count == 0) continue;
             const double x = begin + bar * static_cast<double>(i);
             const double at = y.at(static_cast<double>(count));
-            page.bar(x, x + bar * 0.92, at, colours[i % colours.size()]);
+            page.bar(x, x + bar * 0.92, at, colours[plot.series[i].style % colours.size()]);
             page.text(x + 0.46 * bar, at - 4.0, fmt::format("{}", count), "middle",
                       " font-size=\"10\"");
         }

@@ -15,6 +15,7 @@ namespace balmer::data {
 struct HistogramCurve {
     std::string name;
     Histogram histogram;
+    std::size_t style = 0;  ///< which colour and dashes
 };
 
 struct HistogramPlot {
@@ -31,6 +32,7 @@ struct BarPlot {
     struct Series {
         std::string name;
         std::vector<std::int64_t> counts;  ///< one a category
+        std::size_t style = 0;             ///< which colour
     };
     std::string title = {};
     std::string y_label = "Number of spectra";

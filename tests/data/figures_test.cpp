@@ -76,7 +76,7 @@ TEST(SvgPlot, DrawsACurveForEachHistogram) {
     const HistogramPlot plot = {.title = "z < 4 & \"more\"",
                                 .x_label = "z",
                                 .log_counts = true,
-                                .curves = {{"sdss", histogram}, {"<lamost>", histogram}}};
+                                .curves = {{"sdss", histogram, 0}, {"<lamost>", histogram, 1}}};
     const std::string svg = svg_of(plot);
     expect_well_formed(svg);
     EXPECT_EQ(count_of(svg, "<path"), 2U);
@@ -90,13 +90,13 @@ TEST(SvgPlot, DrawsACurveForEachHistogram) {
 TEST(SvgPlot, DrawsEmptyPlots) {
     expect_well_formed(svg_of(HistogramPlot{}));
     expect_well_formed(svg_of(BarPlot{}));
-    expect_well_formed(svg_of(HistogramPlot{.curves = {{"none", Histogram(0.0, 1.0, 3)}}}));
+    expect_well_formed(svg_of(HistogramPlot{.curves = {{"none", Histogram(0.0, 1.0, 3), 0}}}));
 }
 
 TEST(SvgPlot, BarsAreAsHighAsTheirCounts) {
     const BarPlot plot = {.title = "Class",
                           .categories = {"STAR", "QSO"},
-                          .series = {{"sdss", {100, 50}}, {"lamost", {0, 25}}}};
+                          .series = {{"sdss", {100, 50}, 0}, {"lamost", {0, 25}, 1}}};
     const std::string svg = svg_of(plot);
     expect_well_formed(svg);
     std::vector<double> heights;

@@ -242,6 +242,69 @@ TEST(PackedSet, VerifyComparesTheManifestWithTheShards) {
     EXPECT_NE(problems[0].find("counts or label statistics differ"), std::string::npos);
 }
 
+TEST(PackedSet, Fault31VerifyFindsOneObjectInTwoSplitsThoughItsGroupsDiffer) {
+    const TemporaryFolder folder;
+    pack_samples(folder.path(), 16);
+    // Spectrum 4 repeats spectrum 3: a group of its own in another split would leak it.
+    const std::string shard = folder / "shard-00000.safetensors";
+    std::vector<std::int64_t> group;
+    std::vector<std::uint8_t> split;
+    {
+        const PackedSet set(folder.path());
+        for (int i = 0; i < 16; ++i) {
+            group.push_back(set.group(i));
+            split.push_back(static_cast<std::uint8_t>(set.split(i)));
+        }
+    }
+    ASSERT_EQ(group[4], group[3]);
+    group[4] = 15;
+    split[4] = static_cast<std::uint8_t>((split[3] + 1) % 3);
+    rewrite_groups_and_splits(shard, group, split);
+    std::string all;
+    for (const auto& problem : verify_packed_set(folder.path())) all += problem + "\n";
+    EXPECT_NE(all.find("spectrum 4 is in group 15, its object is " + std::to_string(group[3])),
+              std::string::npos)
+        << all;
+}
+
+TEST(PackedSet, VerifyComparesTheListOfWhatWasSkipped) {
+    const TemporaryFolder folder;
+    {
+        PackWriter writer(folder.path(), {});
+        writer.append(sample_spectrum(0));
+        writer.skip("a,\n\"b\".fits", 3, "TRUNCATED", "expected\n12, \"found\" 3");
+        writer.skip("c.fits", 0, "NOT_FITS", "empty");
+        writer.finish({"x"}, {});
+    }
+    EXPECT_EQ(verify_packed_set(folder.path()), std::vector<std::string>{});
+    std::string table = read_text(folder / "skipped.csv");
+    table.resize(table.rfind("c.fits"));
+    write_text(folder / "skipped.csv", table);
+    const auto problems = verify_packed_set(folder.path());
+    ASSERT_EQ(problems.size(), 1U);
+    EXPECT_NE(problems[0].find("skipped.csv: its rows are not"), std::string::npos);
+}
+
+TEST(PackedSet, VerifyFindsValuesOutOfRange) {
+    const TemporaryFolder folder;
+    {
+        PackWriter writer(folder.path(), {});
+        for (int i = 0; i < 4; ++i) {
+            Spectrum spectrum = sample_spectrum(i);
+            if (i == 1) spectrum.labels.z = -1.5;
+            if (i == 2) spectrum.dec = 91.0;
+            if (i == 3) spectrum.labels.teff = 0.0;
+            writer.append(spectrum);
+        }
+        writer.finish({"x"}, {});
+    }
+    const auto problems = verify_packed_set(folder.path());
+    ASSERT_EQ(problems.size(), 3U);
+    EXPECT_NE(problems[0].find("spectrum 1: redshift is -1.5"), std::string::npos);
+    EXPECT_NE(problems[1].find("spectrum 2: declination is 91"), std::string::npos);
+    EXPECT_NE(problems[2].find("spectrum 3: effective temperature is 0"), std::string::npos);
+}
+
 TEST(PackWriter, Fault53LeavesAnExistingSetAlone) {
     const TemporaryFolder folder;
     pack_samples(folder.path(), 10);

@@ -76,6 +76,37 @@ TEST_F(VitData, PacksDescribesAndVerifies) {
     EXPECT_EQ(run("verify " + set()).code, 0);
 }
 
+TEST_F(VitData, DrawsFiguresOfASet) {
+    ASSERT_EQ(run("pack --out " + set() + " " + input()).code, 0);
+    const Outcome info = run("info " + set() + " --figures " + (work_ / "a/b"));
+    EXPECT_EQ(info.code, 0) << info.error;
+    for (const std::string name : {"redshift", "signal_to_noise", "class", "wavelength"}) {
+        EXPECT_TRUE(read_text(work_ / ("a/b/" + name + ".svg")).starts_with("<svg ")) << name;
+    }
+    EXPECT_EQ(run("info " + set() + " --figures " + input() + "/a.fits").code, 1);
+}
+
+TEST_F(VitData, StoresFluxAsAsked) {
+    for (const std::string store : {"f16", "bf16"}) {
+        const Outcome pack =
+            run("pack --overwrite --store " + store + " --out " + set() + " " + input());
+        ASSERT_EQ(pack.code, 0) << pack.error;
+        EXPECT_EQ(run("verify " + set()).code, 0);
+        EXPECT_EQ(name_of(PackedSet(set()).manifest().store), store);
+        EXPECT_NEAR(PackedSet(set()).spectrum(0).flux[150], SdssFile().flux[150], 0.01);
+    }
+    EXPECT_EQ(run("pack --overwrite --store f8 --out " + set() + " " + input()).code, 2);
+}
+
+TEST_F(VitData, Fault09SkipsFilesAboveTheSizeOfTheUser) {
+    input_.write("bomb.fits.gz", gzip(std::string(std::size_t{3} << 20, ' ')));
+    input_.write("large.fits", std::string(std::size_t{3} << 20, ' '));
+    const Outcome pack = run("pack --file-size 1 --out " + set() + " " + input());
+    EXPECT_EQ(pack.code, 3) << pack.error;
+    EXPECT_NE(pack.out.find("skipped 1 BAD_GZIP"), std::string::npos) << pack.out;
+    EXPECT_NE(pack.out.find("skipped 1 BAD_STRUCTURE"), std::string::npos) << pack.out;
+}
+
 TEST_F(VitData, SplitsByTheSharesOfTheUser) {
     ASSERT_EQ(run("pack --out " + set() + " --split 1,0,99 " + input()).code, 0);
     const auto manifest = nlohmann::json::parse(run("info " + set() + " --json").out);
