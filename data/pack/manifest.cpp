@@ -61,6 +61,7 @@ json to_json(const Manifest& manifest) {
     return {{"format", format_name},
             {"version", packed_set_version},
             {"balmer", manifest.balmer_version},
+            {"store", name_of(manifest.store)},
             {"count", manifest.count},
             {"objects", manifest.objects},
             {"shards", shards},
@@ -80,7 +81,33 @@ json to_json(const Manifest& manifest) {
               {"step", kernels::common_grid_step},
               {"pixels", kernels::common_grid_pixels}}},
             {"skipped", manifest.skipped},
-            {"provenance", {{"paths", manifest.paths}, {"options", manifest.options}}}};
+            {"provenance",
+             {{"paths", manifest.paths},
+              {"inputs", {{"files", manifest.files}, {"xxh3", manifest.files_checksum}}},
+              {"options", manifest.options},
+              {"versions", manifest.versions}}},
+            {"invocation",
+             {{"command", manifest.invocation.command},
+              {"started", manifest.invocation.started},
+              {"finished", manifest.invocation.finished}}}};
+}
+
+/// What the first manifests of this version did not have.
+void read_additions(const json& value, Manifest& manifest) {
+    manifest.store = pixel_store_named(value.value("store", "f32"));
+    const json& provenance = value.at("provenance");
+    if (const auto inputs = provenance.find("inputs"); inputs != provenance.end()) {
+        inputs->at("files").get_to(manifest.files);
+        inputs->at("xxh3").get_to(manifest.files_checksum);
+    }
+    if (const auto found = provenance.find("versions"); found != provenance.end()) {
+        found->get_to(manifest.versions);
+    }
+    if (const auto found = value.find("invocation"); found != value.end()) {
+        found->at("command").get_to(manifest.invocation.command);
+        found->at("started").get_to(manifest.invocation.started);
+        found->at("finished").get_to(manifest.invocation.finished);
+    }
 }
 
 Manifest from_json(const json& value) {
@@ -112,6 +139,7 @@ Manifest from_json(const json& value) {
     value.at("skipped").get_to(manifest.skipped);
     value.at("provenance").at("paths").get_to(manifest.paths);
     value.at("provenance").at("options").get_to(manifest.options);
+    read_additions(value, manifest);
     return manifest;
 }
 

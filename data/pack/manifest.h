@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/pack/pixel_store.h"
 #include "data/pack/split.h"
 #include "data/pack/summary.h"
 
@@ -25,8 +26,16 @@ struct ShardEntry {
     bool operator==(const ShardEntry&) const = default;
 };
 
+/// What two packings of the same may differ in.
+struct Invocation {
+    std::string command;   ///< the command line
+    std::string started;   ///< UTC, ISO 8601
+    std::string finished;  ///< UTC, ISO 8601
+};
+
 struct Manifest {
     std::string balmer_version;
+    PixelStore store = PixelStore::f32;
     std::vector<ShardEntry> shards;
     std::int64_t count = 0;    ///< spectra
     std::int64_t objects = 0;  ///< groups
@@ -38,6 +47,10 @@ struct Manifest {
     std::map<std::string, std::int64_t> skipped;  ///< spectra or files left out, by reason
     std::vector<std::string> paths;               ///< as given to the packer
     std::map<std::string, std::string> options;   ///< of the packer
+    std::int64_t files = 0;                       ///< inputs that were read
+    std::string files_checksum;                   ///< XXH3-128 of their paths, hexadecimal
+    std::map<std::string, std::string> versions;  ///< of the libraries that read them
+    Invocation invocation;
 
     std::int64_t skipped_count() const;
 };

@@ -1,21 +1,24 @@
 #include "data/pack/pack_writer.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
-#include <limits>
-#include <optional>
 
 #include "kernels/core/error.h"
-#include "kernels/resample/resample.h"
 #include "weights/atomic_file.h"
+#include "weights/checksum.h"
 
 namespace balmer::data {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* skipped_header = "file,row,reason,detail\n";
 
 std::string shard_name(std::size_t index) {
     return fmt::format("shard-{:05}.safetensors", index);
@@ -25,51 +28,32 @@ bool is_shard_name(const std::string& name) {
     return name.starts_with("shard-") && name.ends_with(".safetensors");
 }
 
-double or_missing(const std::optional<double>& value) {
-    return value && std::isfinite(*value) ? *value : std::numeric_limits<double>::quiet_NaN();
-}
-
-template <class T>
-void append_all(std::vector<T>& column, const std::vector<T>& values) {
-    column.insert(column.end(), values.begin(), values.end());
-}
-
-void append_text(std::vector<std::uint8_t>& bytes, std::vector<std::int64_t>& offset,
-                 const std::string& text) {
-    bytes.insert(bytes.end(), text.begin(), text.end());
-    offset.push_back(static_cast<std::int64_t>(bytes.size()));
-}
-
-ShardColumns<Vector> empty_shard() {
-    ShardColumns<Vector> columns;
-    columns.offset = columns.file_offset = columns.object_name_offset = {0};
-    return columns;
-}
-
-void expect_equal_lengths(const Spectrum& spectrum) {
-    const std::size_t size = spectrum.flux.size();
-    if (spectrum.wavelength.size() != size || spectrum.inverse_variance.size() != size ||
-        spectrum.mask.size() != size) {
-        throw ShapeError(
-            fmt::format("{}: {} wavelengths, {} fluxes, {} inverse variances, {} mask "
-                        "values",
-                        spectrum.file, spectrum.wavelength.size(), size,
-                        spectrum.inverse_variance.size(), spectrum.mask.size()));
+/// Appends to a file and waits until it is on the disk.
+void append_durably(const std::string& path, const std::string& text) {
+    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (descriptor < 0) throw IoError(path, std::strerror(errno));
+    std::string_view rest = text;
+    ssize_t put = 0;
+    while (!rest.empty() && put >= 0) {
+        put = ::write(descriptor, rest.data(), rest.size());
+        if (put > 0) rest.remove_prefix(static_cast<std::size_t>(put));
+        if (put < 0 && errno == EINTR) put = 0;
     }
+    const bool is_written = rest.empty() && ::fsync(descriptor) == 0;
+    const std::string reason = is_written ? "" : std::strerror(errno);
+    ::close(descriptor);
+    if (!is_written) throw IoError(path, reason);
+}
+
+std::optional<double> number(double value) {
+    if (std::isnan(value)) return std::nullopt;
+    return value;
 }
 
 }  // namespace
 
-std::int32_t NameIndex::index_of(const std::string& name) {
-    if (name.empty()) return -1;
-    const auto [entry, inserted] =
-        indices_.try_emplace(name, static_cast<std::int32_t>(names_.size()));
-    if (inserted) names_.push_back(name);
-    return entry->second;
-}
-
 PackWriter::PackWriter(const std::string& folder, const PackWriterOptions& options)
-    : folder_(folder), packing_(folder + "/.packing"), options_(options), current_(empty_shard()) {
+    : folder_(folder), packing_(folder + "/.packing"), options_(options), current_(options.store) {
     if (options.spectra_per_shard < 1) {
         throw UsageError(fmt::format("{} spectra a shard", options.spectra_per_shard));
     }
@@ -77,103 +61,221 @@ PackWriter::PackWriter(const std::string& folder, const PackWriterOptions& optio
     made_folder_ = fs::create_directories(folder, error);
     if (error) throw IoError(folder, error.message());
     lock_ = FolderLock(folder, LockMode::exclusive);
-    if (!options.overwrite && fs::exists(folder + "/" + manifest_name)) {
+    if (!options.overwrite && !options.resume && fs::exists(folder + "/" + manifest_name)) {
         throw IoError(folder, "holds a packed set already; --overwrite replaces it");
     }
     weights::expect_writable_folder(folder);
     weights::remove_stale_temporaries(folder);
-    fs::remove_all(packing_, error);  // left by a packer that was killed
+    if (!options.resume) fs::remove_all(packing_, error);
     if (!error) fs::create_directory(packing_, error);
     if (error) throw IoError(packing_, error.message());
 }
 
 PackWriter::~PackWriter() {
     std::error_code error;
+    const bool may_go_on = has_begun_ ? kept() > 0 : fs::exists(packing_ + "/journal.json", error);
+    if (is_published_ || may_go_on) return;
     fs::remove_all(packing_, error);
-    if (made_folder_ && !is_finished_) {
+    if (made_folder_) {
         fs::remove(folder_ + "/.lock", error);
         fs::remove(folder_, error);
     }
+}
+
+void PackWriter::begin(const PackRun& run) {
+    journal_.run = run;
+    std::optional<PackJournal> journal;
+    if (options_.resume) journal = read_journal(packing_);
+    if (journal) expect_same_run(folder_, journal->run, run);
+    if (options_.resume && fs::exists(folder_ + "/" + manifest_name)) {
+        const bool is_there =
+            journal ? journal->is_publishing : !options_.overwrite && is_finished_run();
+        if (is_there) {
+            finished_ = read_manifest(folder_);
+            fs::remove_all(packing_);
+            is_published_ = true;
+            return;
+        }
+        if (!options_.overwrite) {
+            throw IoError(folder_, "holds another packed set already; --overwrite replaces it");
+        }
+    }
+    if (journal) {
+        journal_ = std::move(*journal);
+        recover();
+    } else {
+        start();
+    }
+    has_begun_ = true;
+}
+
+bool PackWriter::is_finished_run() const {
+    const Manifest manifest = read_manifest(folder_);
+    return run_options(manifest.options, manifest.versions) == journal_.run.options &&
+           manifest.files == journal_.run.files &&
+           manifest.files_checksum == journal_.run.files_checksum;
+}
+
+/// Removes what does not belong to the journal's state from `.packing`.
+void PackWriter::remove_leftovers() const {
+    weights::remove_stale_temporaries(packing_);
+    for (const auto& entry : fs::directory_iterator(packing_)) {
+        const std::string name = entry.path().filename();
+        if (is_shard_name(name) && name >= shard_name(journal_.shards.size())) {
+            fs::remove(entry.path());
+        }
+    }
+}
+
+void PackWriter::start() {
+    remove_leftovers();
+    fs::remove(packing_ + "/" + skipped_name);
+    skipped_table_ = skipped_header;
+    write_skipped_table();
+    write_journal(packing_, journal_);
+}
+
+/// Moves a file back that had been moved to its place when the packing was killed.
+void PackWriter::recover_file(const std::string& name) const {
+    const std::string path = packing_ + "/" + name;
+    if (journal_.is_publishing && !fs::exists(path) && fs::exists(folder_ + "/" + name)) {
+        fs::rename(folder_ + "/" + name, path);
+    }
+}
+
+void PackWriter::recover() {
+    for (std::size_t i = 0; i < journal_.shards.size(); ++i) {
+        recover_file(shard_name(i));
+        if (checksum_before_objects(shard_path(i)) != journal_.shards[i].checksum) {
+            throw FormatError(shard_path(i),
+                              "is not as it was packed; leave out --resume to start anew");
+        }
+        count_ += journal_.shards[i].spectra;
+    }
+    recover_file(skipped_name);
+    const std::string table = packing_ + "/" + skipped_name;
+    std::error_code error;
+    const auto bytes = static_cast<std::uintmax_t>(journal_.skipped_bytes);
+    if (fs::file_size(table, error) < bytes || error) {
+        throw FormatError(table, "is shorter than it was; leave out --resume to start anew");
+    }
+    fs::resize_file(table, bytes);
+    remove_leftovers();
+    position_ = journal_.position;
+    names_ = {NameIndex(journal_.surveys), NameIndex(journal_.classes),
+              NameIndex(journal_.subclasses)};
 }
 
 std::string PackWriter::shard_path(std::size_t index) const {
     return packing_ + "/" + shard_name(index);
 }
 
-void PackWriter::append(const Spectrum& spectrum) {
-    expect_equal_lengths(spectrum);
-    auto& columns = current_;
-    append_all(columns.wavelength, spectrum.wavelength);
-    append_pixels(spectrum);
-    append_all(columns.mask, spectrum.mask);
-    columns.offset.push_back(static_cast<std::int64_t>(columns.flux.size()));
-    columns.grid_start.push_back(
-        kernels::grid_start(spectrum.wavelength).value_or(missing_integer));
-    columns.row.push_back(spectrum.row);
-    columns.object_id.push_back(spectrum.object_id);
-    columns.group.push_back(0);  // known at the end
-    columns.split.push_back(0);
-    const Labels& labels = spectrum.labels;
-    columns.survey.push_back(surveys_.index_of(spectrum.survey));
-    columns.object_class.push_back(classes_.index_of(labels.object_class));
-    columns.subclass.push_back(subclasses_.index_of(labels.subclass));
-    columns.z.push_back(or_missing(labels.z));
-    columns.z_err.push_back(or_missing(labels.z_err));
-    columns.zwarn.push_back(labels.zwarn.value_or(missing_integer));
-    columns.teff.push_back(or_missing(labels.teff));
-    columns.logg.push_back(or_missing(labels.logg));
-    columns.feh.push_back(or_missing(labels.feh));
-    columns.ra.push_back(or_missing(spectrum.ra));
-    columns.dec.push_back(or_missing(spectrum.dec));
-    columns.snr.push_back(or_missing(signal_to_noise(spectrum)));
-    columns.survey_snr.push_back(or_missing(spectrum.survey_snr));
-    columns.flags.push_back(spectrum.flags);
-    columns.not_finite_flux.push_back(spectrum.not_finite_flux);
-    columns.bad_inverse_variance.push_back(spectrum.bad_inverse_variance);
-    columns.inverse_variance_known.push_back(spectrum.inverse_variance_known ? 1 : 0);
-    append_text(columns.file_bytes, columns.file_offset, spectrum.file);
-    append_text(columns.object_name_bytes, columns.object_name_offset, spectrum.object_name);
-    keys_.push_back({spectrum.ra, spectrum.dec, spectrum.object_name, spectrum.file});
-    if (static_cast<std::int64_t>(columns.row.size()) == options_.spectra_per_shard) {
-        write_current_shard();
-    }
+std::int64_t PackWriter::kept() const {
+    std::int64_t spectra = 0;
+    for (const auto& shard : journal_.shards) spectra += shard.spectra;
+    return spectra;
 }
 
-/// Flux and inverse variance such that the store holds them.
-void PackWriter::append_pixels(const Spectrum& spectrum) {
-    auto& columns = current_;
-    const std::int32_t exponent =
-        options_.store == PixelStore::f16 ? flux_exponent(spectrum.flux) : 0;
-    if (options_.store == PixelStore::f16) columns.flux_exponent.push_back(exponent);
-    const std::size_t begin = columns.flux.size();
-    append_all(columns.flux, spectrum.flux);
-    append_all(columns.inverse_variance, spectrum.inverse_variance);
-    if (options_.store == PixelStore::f32) return;
-    const float largest = within_bfloat16(std::numeric_limits<float>::max());
-    for (std::size_t i = begin; i < columns.flux.size(); ++i) {
-        const float scaled = std::ldexp(columns.flux[i], -exponent);
-        columns.flux[i] = std::clamp(scaled, -largest, largest);
-        columns.inverse_variance[i] = within_bfloat16(columns.inverse_variance[i]);
-    }
+std::uint64_t PackWriter::kept_bytes() const {
+    std::uint64_t bytes = 0;
+    for (const auto& shard : journal_.shards) bytes += shard.bytes;
+    return bytes;
+}
+
+void PackWriter::append(const Spectrum& spectrum) {
+    if (!has_begun_) begin({});
+    current_.append(spectrum, names_);
+    ++count_;
+    ++position_.items;
+    if (current_.size() == options_.spectra_per_shard) write_current_shard();
 }
 
 void PackWriter::skip(std::string_view file, std::int64_t row, std::string_view reason,
                       std::string_view detail) {
-    ++skipped_[std::string(reason)];
+    if (!has_begun_) begin({});
+    ++position_.items;
+    ++journal_.skipped[std::string(reason)];
     skipped_table_ +=
         fmt::format("{},{},{},{}\n", csv_field(file), row, csv_field(reason), csv_field(detail));
+    constexpr std::size_t most = std::size_t{1} << 20;
+    if (skipped_table_.size() > most) write_skipped_table();
+}
+
+void PackWriter::next_file() {
+    ++position_.files;
+    position_.items = 0;
+}
+
+void PackWriter::write_skipped_table() {
+    if (skipped_table_.empty()) return;
+    append_durably(packing_ + "/" + skipped_name, skipped_table_);
+    journal_.skipped_bytes += static_cast<std::int64_t>(skipped_table_.size());
+    skipped_table_.clear();
 }
 
 void PackWriter::write_current_shard() {
-    write_shard(shard_path(shard_sizes_.size()), current_, options_.store);
-    shard_sizes_.push_back(static_cast<std::int64_t>(current_.row.size()));
-    current_ = empty_shard();
+    const std::size_t index = journal_.shards.size();
+    ShardEntry entry;
+    entry.file = shard_name(index);
+    entry.spectra = current_.size();
+    current_.write(shard_path(index));
+    entry.bytes = fs::file_size(shard_path(index));
+    entry.checksum = weights::checksum_of_file(shard_path(index));
+    write_skipped_table();
+    PackJournal journal = journal_;
+    journal.shards.push_back(std::move(entry));
+    journal.position = position_;
+    journal.surveys = names_.surveys.names();
+    journal.classes = names_.classes.names();
+    journal.subclasses = names_.subclasses.names();
+    write_journal(packing_, journal);
+    journal_ = std::move(journal);
 }
 
-/// Moves the new shards to their places. From the removal of the old manifest to the writing of the
-/// new one the folder is no packed set, rather than one that disagrees with its manifest.
+/// The objects of all spectra, from what the shards say about them.
+ObjectGroups PackWriter::group_all() const {
+    std::vector<ObjectKey> keys;
+    keys.reserve(static_cast<std::size_t>(count_));
+    for (std::size_t i = 0; i < journal_.shards.size(); ++i) {
+        const Shard shard(shard_path(i));
+        const auto& columns = shard.columns();
+        for (std::int64_t k = 0; k < shard.size(); ++k) {
+            keys.push_back(object_key(number(columns.ra[k]), number(columns.dec[k]),
+                                      shard.object_name(k), shard.file(k)));
+        }
+    }
+    return group_objects(keys);
+}
+
+/// Writes groups and splits into the shards; what the manifest says about both and the shards.
+void PackWriter::set_objects(Manifest& manifest) const {
+    const ObjectGroups groups = group_all();
+    const auto splits = split_by_object(groups, options_.split);
+    check_one_object_one_split(folder_, groups.group, splits);
+    manifest.objects = static_cast<std::int64_t>(groups.identity.size());
+    SummaryCollector summary;
+    std::size_t first = 0;
+    for (std::size_t i = 0; i < journal_.shards.size(); ++i) {
+        const std::string path = shard_path(i);
+        const auto size = static_cast<std::size_t>(journal_.shards[i].spectra);
+        rewrite_groups_and_splits(path, std::span(groups.group).subspan(first, size),
+                                  std::span(splits).subspan(first, size));
+        const Shard shard(path);
+        summary.add(shard, manifest.surveys, manifest.classes);
+        manifest.shards.push_back({shard_name(i), shard.size(), shard.pixels(),
+                                   shard.bytes().size(), weights::checksum_of_file(path)});
+        first += size;
+    }
+    manifest.summary = summary.result();
+}
+
+/// Moves the new set to its place. From the removal of the old manifest to the writing of the new
+/// one the folder is no packed set, rather than one that disagrees with its manifest.
 void PackWriter::publish(const Manifest& manifest) {
-    std::vector<fs::path> old = {fs::path(folder_) / manifest_name};
+    fs::remove(folder_ + "/" + manifest_name);
+    journal_.is_publishing = true;
+    write_journal(packing_, journal_);
+    std::vector<fs::path> old;
     for (const auto& entry : fs::directory_iterator(folder_)) {
         if (is_shard_name(entry.path().filename())) old.push_back(entry.path());
     }
@@ -181,49 +283,42 @@ void PackWriter::publish(const Manifest& manifest) {
     for (const auto& shard : manifest.shards) {
         fs::rename(packing_ + "/" + shard.file, folder_ + "/" + shard.file);
     }
-    weights::write_file_atomically(folder_ + "/" + skipped_name,
-                                   "file,row,reason,detail\n" + skipped_table_);
+    fs::rename(packing_ + "/" + skipped_name, folder_ + "/" + skipped_name);
     write_manifest(folder_, manifest);
+    is_published_ = true;
+    fs::remove_all(packing_);
 }
 
 Manifest PackWriter::finish(const std::vector<std::string>& paths,
-                            const std::map<std::string, std::string>& options) {
-    if (keys_.empty()) throw Error(folder_ + ": no spectrum to pack");
-    if (!current_.row.empty()) write_current_shard();
-    const ObjectGroups groups = group_objects(keys_);
-    const auto splits = split_by_object(groups, options_.split);
-    check_one_object_one_split(folder_, groups.group, splits);
-
+                            const std::map<std::string, std::string>& options,
+                            const std::map<std::string, std::string>& versions,
+                            const Invocation& invocation) {
+    if (count_ == 0) throw Error(folder_ + ": no spectrum to pack");
+    if (current_.size() > 0) write_current_shard();
+    write_skipped_table();
+    journal_.position = position_;
+    current_.release();
     Manifest manifest;
     manifest.balmer_version = BALMER_VERSION;
-    manifest.count = count();
-    manifest.objects = static_cast<std::int64_t>(groups.identity.size());
-    manifest.surveys = surveys_.names();
-    manifest.classes = classes_.names();
-    manifest.subclasses = subclasses_.names();
+    manifest.count = count_;
+    manifest.store = options_.store;
+    manifest.surveys = names_.surveys.names();
+    manifest.classes = names_.classes.names();
+    manifest.subclasses = names_.subclasses.names();
     manifest.split = options_.split;
-    manifest.skipped = skipped_;
+    manifest.skipped = journal_.skipped;
     manifest.paths = paths;
     manifest.options = options;
-    SummaryCollector summary;
-    std::size_t first = 0;
-    for (std::size_t i = 0; i < shard_sizes_.size(); ++i) {
-        const auto size = static_cast<std::size_t>(shard_sizes_[i]);
-        rewrite_groups_and_splits(shard_path(i), std::span(groups.group).subspan(first, size),
-                                  std::span(splits).subspan(first, size));
-        const Shard shard(shard_path(i));
-        summary.add(shard, manifest.surveys, manifest.classes);
-        manifest.shards.push_back(
-            {shard_name(i), shard.size(), shard.pixels(), shard.bytes().size(), shard.checksum()});
-        first += size;
-    }
-    manifest.summary = summary.result();
+    manifest.files = journal_.run.files;
+    manifest.files_checksum = journal_.run.files_checksum;
+    manifest.versions = versions;
+    manifest.invocation = invocation;
     try {
+        set_objects(manifest);
         publish(manifest);
     } catch (const fs::filesystem_error& error) {
         throw IoError(folder_, error.code().message());
     }
-    is_finished_ = true;
     return manifest;
 }
 

@@ -87,16 +87,10 @@ void PackedSet::check_names(const Shard& shard) const {
 }
 
 void PackedSet::check_objects() const {
-    std::vector<std::int64_t> group;
-    std::vector<std::uint8_t> split;
-    group.reserve(static_cast<std::size_t>(size()));
-    split.reserve(group.capacity());
+    ObjectSplitCheck check(size());
     for (const auto& shard : shards_) {
-        const auto& columns = shard.columns();
-        group.insert(group.end(), columns.group.begin(), columns.group.end());
-        split.insert(split.end(), columns.split.begin(), columns.split.end());
+        check.add(shard.path(), shard.columns().group, shard.columns().split);
     }
-    check_one_object_one_split(folder_, group, split);
 }
 
 PackedSet::Place PackedSet::place(std::int64_t row) const {

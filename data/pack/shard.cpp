@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -189,6 +190,26 @@ void write_shard(const std::string& path, const ShardColumns<Vector>& columns, P
                         tensors.push_back(std::move(tensor));
                     });
     weights::write_safetensors(path, tensors);
+}
+
+std::string checksum_before_objects(const std::string& path) {
+    const weights::SafetensorsFile header(path);
+    const weights::File file(path);
+    weights::Checksum checksum;
+    std::vector<char> buffer(std::size_t{1} << 20);
+    for (std::uint64_t begin = 0; begin < file.size(); begin += buffer.size()) {
+        const std::uint64_t end = std::min<std::uint64_t>(begin + buffer.size(), file.size());
+        file.read(begin, buffer.data(), end - begin, "its checksum");
+        for (const char* name : {"group", "split"}) {
+            const auto& column = header.info(name);
+            const std::uint64_t from = std::clamp(column.begin, begin, end);
+            const std::uint64_t to = std::clamp(column.end, begin, end);
+            std::fill(buffer.begin() + static_cast<std::ptrdiff_t>(from - begin),
+                      buffer.begin() + static_cast<std::ptrdiff_t>(to - begin), '\0');
+        }
+        checksum.update(buffer.data(), end - begin);
+    }
+    return checksum.hex();
 }
 
 void rewrite_groups_and_splits(const std::string& path, std::span<const std::int64_t> group,

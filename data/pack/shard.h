@@ -143,6 +143,10 @@ class Shard {
 void write_shard(const std::string& path, const ShardColumns<Vector>& columns,
                  PixelStore store = PixelStore::f32);
 
+/// Checksum that the shard had before rewrite_groups_and_splits(), as if groups and splits were 0.
+/// IoError if it cannot be read, FormatError if it is no shard.
+std::string checksum_before_objects(const std::string& path);
+
 /// Replaces the groups and splits of a shard in place: for a shard that nobody reads yet.
 void rewrite_groups_and_splits(const std::string& path, std::span<const std::int64_t> group,
                                std::span<const std::uint8_t> split);

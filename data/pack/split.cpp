@@ -43,28 +43,34 @@ std::vector<std::uint8_t> split_by_object(const ObjectGroups& groups, const Spli
     return splits;
 }
 
-void check_one_object_one_split(const std::string& path, std::span<const std::int64_t> group,
-                                std::span<const std::uint8_t> split) {
-    constexpr std::uint8_t unseen = 255;
-    std::vector<std::uint8_t> seen(group.size(), unseen);
+ObjectSplitCheck::ObjectSplitCheck(std::int64_t spectra)
+    : split_of_group_(static_cast<std::size_t>(spectra), std::uint8_t{split_count}) {}
+
+void ObjectSplitCheck::add(const std::string& path, std::span<const std::int64_t> group,
+                           std::span<const std::uint8_t> split) {
     for (std::size_t i = 0; i < group.size(); ++i) {
         if (split[i] >= split_count) {
             throw FormatError(path, fmt::format("spectrum {} has split {}, which is none of 0 "
                                                 "(train), 1 (validation), 2 (test)",
                                                 i, split[i]));
         }
-        if (group[i] < 0 || group[i] >= static_cast<std::int64_t>(group.size())) {
+        if (group[i] < 0 || group[i] >= static_cast<std::int64_t>(split_of_group_.size())) {
             throw FormatError(path, fmt::format("spectrum {} has object {}, of {} spectra", i,
-                                                group[i], group.size()));
+                                                group[i], split_of_group_.size()));
         }
-        std::uint8_t& first = seen[static_cast<std::size_t>(group[i])];
-        if (first == unseen) first = split[i];
-        if (first != split[i]) {
+        std::uint8_t& seen = split_of_group_[static_cast<std::size_t>(group[i])];
+        if (seen == split_count) seen = split[i];
+        if (seen != split[i]) {
             throw FormatError(
                 path, fmt::format("object {} is in two splits, {} and {} (spectrum {})", group[i],
-                                  names[first], names[split[i]], i));
+                                  names[seen], names[split[i]], i));
         }
     }
+}
+
+void check_one_object_one_split(const std::string& path, std::span<const std::int64_t> group,
+                                std::span<const std::uint8_t> split) {
+    ObjectSplitCheck(static_cast<std::int64_t>(group.size())).add(path, group, split);
 }
 
 }  // namespace balmer::data

@@ -32,8 +32,21 @@ Split split_of(std::uint64_t identity, const SplitOptions& options = {});
 std::vector<std::uint8_t> split_by_object(const ObjectGroups& groups,
                                           const SplitOptions& options = {});
 
-/// FormatError naming `path` and the object if one group has spectra in two splits, or if a value
-/// is no split (FAULTS 31) or no group: groups are numbered 0..n-1, of at most as many as spectra.
+/// Looks at the groups and splits of spectra, shard by shard, for an object in two splits.
+class ObjectSplitCheck {
+  public:
+    /// Of `spectra` in all: groups are numbers below that.
+    explicit ObjectSplitCheck(std::int64_t spectra);
+    /// FormatError naming `path` and the object if one group has spectra in two splits, or if a
+    /// value is no split or no group (FAULTS 31).
+    void add(const std::string& path, std::span<const std::int64_t> group,
+             std::span<const std::uint8_t> split);
+
+  private:
+    std::vector<std::uint8_t> split_of_group_;
+};
+
+/// The same for all at once.
 void check_one_object_one_split(const std::string& path, std::span<const std::int64_t> group,
                                 std::span<const std::uint8_t> split);
 

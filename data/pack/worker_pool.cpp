@@ -24,6 +24,7 @@ struct Input {
     std::string file;
     std::deque<std::string> waiting;  ///< messages that came before its turn
     std::int64_t spectra = 0;         ///< given to the sink
+    bool has_begun = false;           ///< the sink knows its name
     bool is_complete = false;         ///< its last message has come
     bool was_returned = false;        ///< a process ended before it began with this file
 };
@@ -190,6 +191,8 @@ class Pool {
 
     /// Passes a message about the file whose turn it is on to the sink.
     void deliver(Input& input, std::string_view content) {
+        if (!input.has_begun) sink_.begin(input.file);
+        input.has_begun = true;
         Message message;
         try {
             message = parse_message(content);
@@ -207,13 +210,13 @@ class Pool {
         }
     }
 
-    void end_file(const Input& input, EndOfFile end) {
+    void end_file(const Input& input, EndOfFile end) const {
         if (!end.usage_error.empty()) throw UsageError(end.usage_error);
         if (end.failure && input.spectra > 0) {
             end.failure->detail +=
                 fmt::format(" (after {} spectra, which are kept)", input.spectra);
         }
-        sink_.end(input.file, end.failure);
+        sink_.end(end.failure);
     }
 
     /// Passes on what came before the first file's turn.

@@ -28,11 +28,11 @@ int worker_count(const WorkerOptions& options);
 
 /// Where the content of the files goes, in order; all on the caller's thread.
 struct FileSink {
-    /// A spectrum, or one that is left out, of the file that is the turn.
+    /// The content of this file follows.
+    std::function<void(const std::string& file)> begin;
     ReadSink read;
-    /// The file has been read to its end, or to where it failed with that reason; what came before
-    /// stands.
-    std::function<void(const std::string& file, const std::optional<SkippedRow>& failure)> end;
+    /// It has been read to its end, or to where it failed for that reason; what came before stands.
+    std::function<void(const std::optional<SkippedRow>& failure)> end;
     /// Asked several times a second. False stops the reading.
     std::function<bool()> keep_going = {};
 };

@@ -35,13 +35,17 @@ void Progress::update(std::int64_t done, std::int64_t total) {
 void Progress::update(std::int64_t done, std::int64_t total, const std::string& text) {
     total_ = total;
     const auto now = Clock::now();
+    if (first_ < 0) {
+        first_ = done;
+        start_ = now;
+    }
     const std::chrono::duration<double> since_last = now - last_;
     const bool is_end = has_line_ && total_ > 0 && done >= total_;
     if (since_last.count() < (is_terminal_ ? 0.2 : 10.0) && !is_end) return;
     last_ = now;
     has_line_ = true;
     const double seconds = std::chrono::duration<double>(now - start_).count();
-    const double rate = seconds > 0.0 ? static_cast<double>(done) / seconds : 0.0;
+    const double rate = seconds > 0.0 ? static_cast<double>(done - first_) / seconds : 0.0;
     std::string line = total_ > 0 ? fmt::format("{} {}/{} {}", label_, done, total_, unit_)
                                   : fmt::format("{} {} {}", label_, done, unit_);
     line += fmt::format(", {:.0f}/s", rate);

@@ -8,7 +8,8 @@
 namespace balmer::program {
 
 /// Reports on stderr: one line that rewrites itself on a terminal, else a plain line every ten
-/// seconds. Nothing is written before the first interval has passed, so that short work is silent.
+/// seconds. Rate and time left count from the first update. Nothing is written before the first
+/// interval has passed, so that short work is silent.
 class Progress {
   public:
     /// `unit` is what is counted, as in "files"; a `total` of 0 means unknown.
@@ -30,6 +31,7 @@ class Progress {
     std::int64_t total_;
     bool is_terminal_;
     bool has_line_ = false;
+    std::int64_t first_ = -1;  ///< done at the first update
     Clock::time_point start_ = Clock::now();
     Clock::time_point last_ = start_;
 };

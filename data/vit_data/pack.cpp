@@ -7,6 +7,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
+#include <fstream>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -26,6 +28,9 @@ struct Arguments {
     std::vector<std::string> paths;
     std::string out;
     std::vector<int> split = {60, 20, 20};  ///< percent of train, validation and test
+    std::string store = name_of(PixelStore::f32);
+    std::int64_t file_mebibytes = 2048;
+    std::int64_t size_mebibytes = 512;
     PackOptions options;
 };
 
@@ -62,8 +67,38 @@ std::string skipped_text(const std::map<std::string, std::int64_t>& skipped) {
     return text;
 }
 
+/// The command line of this process, its arguments quoted where a shell asks for it.
+std::string command_line() {
+    std::ifstream file("/proc/self/cmdline", std::ios::binary);
+    std::string line;
+    for (std::string argument; std::getline(file, argument, '\0');) {
+        const bool is_plain =
+            !argument.empty() &&
+            argument.find_first_of(" \t\n\"'$\\`*?[]{}()<>|&;#~!") == std::string::npos;
+        std::string quoted = "'";
+        for (const char c : argument)
+            quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+        line += (line.empty() ? "" : " ") + (is_plain ? argument : quoted + "'");
+    }
+    return line;
+}
+
+void print_estimate(const std::string& folder, const SizeEstimate& estimate) {
+    fmt::print("{}: about {} to be, {} free (from {} of {} files)\n", folder,
+               bytes_text(estimate.bytes), bytes_text(estimate.free_bytes), estimate.sampled_files,
+               estimate.files);
+    std::fflush(stdout);
+}
+
 int run(const CLI::App& command, const Arguments& arguments) {
     PackOptions options = arguments.options;
+    options.write.store = pixel_store_named(arguments.store);
+    options.workers.file_memory = arguments.file_mebibytes * (std::int64_t{1} << 20);
+    options.read.byte_limit = arguments.size_mebibytes * (std::int64_t{1} << 20);
+    options.command = command_line();
+    options.estimated = [&](const SizeEstimate& estimate) {
+        print_estimate(arguments.out, estimate);
+    };
     options.write.split = split_options(arguments.split, options.write.split.seed);
     catch_stop_signals();
     Manifest manifest;
@@ -126,6 +161,23 @@ Command pack_command(CLI::App& program) {
                      "skip files that take longer to read (example: --file-seconds 300)")
         ->check(CLI::Range(0.001, 1e6));
     command
+        ->add_option("--file-memory", arguments->file_mebibytes,
+                     "skip files that need more memory to be read, in MiB (example: --file-memory "
+                     "8000)")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
+    command
+        ->add_option("--file-size", arguments->size_mebibytes,
+                     "skip files that are larger, also when inflated, in MiB (example: --file-size "
+                     "4000)")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
+    command
+        ->add_option("--store", arguments->store,
+                     "how flux is stored: f32 (bit for bit), f16 (11 bits, scaled by a power of "
+                     "two for each spectrum) or bf16 (8 bits); the last two store inverse variance "
+                     "as bf16, wavelength and mask stay, 13 bytes a pixel instead of 17 (example: "
+                     "--store f16)")
+        ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+    command
         ->add_option("--shard-size", options.write.spectra_per_shard,
                      "spectra in a shard (example: --shard-size 1000)")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
@@ -142,6 +194,12 @@ Command pack_command(CLI::App& program) {
         ->type_name("A,B,C");
     command->add_flag("--overwrite", options.write.overwrite,
                       "replace the packed set that is in DIR (default: off; example: --overwrite)");
+    command->add_flag("--resume", options.write.resume,
+                      "go on with a packing that was stopped or killed: the same command, the same "
+                      "set in the end (default: off; example: --resume)");
+    command->add_flag("--ignore-free-space", options.ignore_free_space,
+                      "begin even if the set is estimated not to fit on the disk (default: off; "
+                      "example: --ignore-free-space)");
     add_config_option(*command);
     command->footer(
         "What cannot be read is listed with its reason in DIR/skipped.csv; the exit code is 3 "

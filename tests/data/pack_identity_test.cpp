@@ -17,10 +17,10 @@ namespace {
 constexpr double arcsec = 1.0 / 3600.0;
 
 ObjectKey at(double ra, double dec) {
-    return {ra, dec, "", "file"};
+    return object_key(ra, dec, "", "file");
 }
 ObjectKey named(const std::string& name) {
-    return {std::nullopt, std::nullopt, name, "file"};
+    return object_key(std::nullopt, std::nullopt, name, "file");
 }
 
 std::vector<ObjectKey> random_sky(int count, std::uint64_t seed) {
@@ -79,9 +79,9 @@ TEST(ObjectIdentity, AgreesWithAllPairsOnACrowdedField) {
         changed = false;
         for (std::size_t i = 0; i < keys.size(); ++i) {
             for (std::size_t j = 0; j < i; ++j) {
-                const double x =
-                    (*keys[i].ra - *keys[j].ra) * std::cos(*keys[i].dec * std::numbers::pi / 180.0);
-                const double y = *keys[i].dec - *keys[j].dec;
+                const double x = (keys[i].ra() - keys[j].ra()) *
+                                 std::cos(keys[i].dec() * std::numbers::pi / 180.0);
+                const double y = keys[i].dec() - keys[j].dec();
                 if (std::hypot(x, y) > 3.0 * arcsec || label[i] == label[j]) continue;
                 label[i] = label[j] = std::min(label[i], label[j]);
                 changed = true;
@@ -97,11 +97,9 @@ TEST(ObjectIdentity, AgreesWithAllPairsOnACrowdedField) {
 }
 
 TEST(ObjectIdentity, UsesNamesThenFilesWithoutCoordinates) {
-    const std::vector<ObjectKey> keys = {named("HD 002857"),
-                                         named("HD2857"),
-                                         named(""),
-                                         {std::nullopt, std::nullopt, "", "other"},
-                                         {std::nan(""), 0.0, "hd 2857", "x"}};
+    const std::vector<ObjectKey> keys = {named("HD 002857"), named("HD2857"), named(""),
+                                         object_key(std::nullopt, std::nullopt, "", "other"),
+                                         object_key(std::nan(""), 0.0, "hd 2857", "x")};
     EXPECT_EQ(group_objects(keys).group, (std::vector<std::int64_t>{0, 0, 1, 2, 0}));
 }
 
@@ -125,7 +123,7 @@ TEST(Split, KeepsRepeatsTogetherInAnyProportionOfRepeats) {
     Random random(5);
     for (int i = 0; i < 9000; ++i) {
         const auto& original = keys[random.below(3000)];
-        keys.push_back(at(*original.ra, std::min(90.0, *original.dec + 0.5 * arcsec)));
+        keys.push_back(at(original.ra(), std::min(90.0, original.dec() + 0.5 * arcsec)));
     }
     const auto groups = group_objects(keys);
     const auto splits = split_by_object(groups);

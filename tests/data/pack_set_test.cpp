@@ -256,7 +256,7 @@ TEST(PackWriter, Fault53LeavesAnExistingSetAlone) {
     EXPECT_FALSE(fs::exists(folder / "shard-00001.safetensors"));
 }
 
-TEST(PackWriter, LeavesNothingWithoutFinish) {
+TEST(PackWriter, ChangesNothingWithoutFinish) {
     const TemporaryFolder folder;
     pack_samples(folder.path(), 10);
     const std::string manifest = read_text(folder / "manifest.json");
@@ -265,9 +265,16 @@ TEST(PackWriter, LeavesNothingWithoutFinish) {
         for (int i = 0; i < 5; ++i) writer.append(sample_spectrum(i));
         EXPECT_THROW(PackedSet{folder.path()}, IoError);
     }
-    EXPECT_FALSE(fs::exists(folder / ".packing"));
+    EXPECT_TRUE(fs::exists(folder / ".packing/shard-00001.safetensors"));  // could go on
     EXPECT_EQ(read_text(folder / "manifest.json"), manifest);
     EXPECT_EQ(PackedSet(folder.path(), {.verify_checksums = true}).size(), 10);
+    {
+        PackWriter writer(folder.path(), {.spectra_per_shard = 8, .overwrite = true});
+        EXPECT_FALSE(fs::exists(folder / ".packing/shard-00001.safetensors"));
+        for (int i = 0; i < 5; ++i) writer.append(sample_spectrum(i));
+    }
+    EXPECT_FALSE(fs::exists(folder / ".packing"));
+    EXPECT_EQ(read_text(folder / "manifest.json"), manifest);
 }
 
 TEST(PackWriter, Fault43RefusesASetThatIsInUse) {

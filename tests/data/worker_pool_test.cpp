@@ -41,9 +41,10 @@ Given read_numbers(int files, const ReadFile& read, const WorkerOptions& options
     sink.read.skipped = [&](SkippedRow&& row) {
         given.events.push_back("skipped " + std::to_string(row.row));
     };
-    sink.end = [&](const std::string& name, const std::optional<SkippedRow>& failure) {
-        given.events.push_back("end " + name);
-        if (failure) given.failures[name] = *failure;
+    sink.begin = [&](const std::string& name) { file = name; };
+    sink.end = [&](const std::optional<SkippedRow>& failure) {
+        given.events.push_back("end " + file);
+        if (failure) given.failures[file] = *failure;
     };
     const auto next = [&]() -> std::optional<std::string> {
         if (begun == files) return std::nullopt;
@@ -220,7 +221,8 @@ TEST(WorkerPool, StopsWhenAsked) {
     int calls = 0;
     sink.read.spectrum = [](Spectrum&&) {};
     sink.read.skipped = [](SkippedRow&&) {};
-    sink.end = [](const std::string&, const std::optional<SkippedRow>&) {};
+    sink.begin = [](const std::string&) {};
+    sink.end = [](const std::optional<SkippedRow>&) {};
     sink.keep_going = [&] { return ++calls < 3; };
     const auto endless = []() -> std::optional<std::string> { return "1"; };
     EXPECT_FALSE(read_files(endless, give_numbered, {.workers = 2}, sink));
