@@ -69,7 +69,7 @@ class Packing {
                        files_.checksum()});
         if (writer_.finished()) return *writer_.finished();
         try {
-            if (!is_resumed()) skip_refused();
+            skip_refused();
             expect_room();
             read_all();
             expect_spectra();
@@ -82,8 +82,6 @@ class Packing {
     }
 
   private:
-    bool is_resumed() const { return writer_.position().files > 0 || writer_.position().items > 0; }
-
     void list_files() {
         const auto found = [&](const std::string& file) { files_.append(file); };
         const auto refused = [&](const RefusedPath& path) { refused_.push_back(path); };
@@ -97,9 +95,12 @@ class Packing {
         }
     }
 
+    /// They count as the first items of the first file.
     void skip_refused() {
-        for (const auto& refused : refused_) {
-            writer_.skip(refused.path, 0, name_of(Status::not_a_file), refused.reason);
+        if (writer_.position().files > 0) return;
+        const auto done = static_cast<std::size_t>(writer_.position().items);
+        for (std::size_t i = done; i < refused_.size(); ++i) {
+            writer_.skip(refused_[i].path, 0, name_of(Status::not_a_file), refused_[i].reason);
         }
     }
 
@@ -132,6 +133,7 @@ class Packing {
     void read_all() {
         files_.seek(writer_.position().files);
         std::int64_t to_drop = writer_.position().items;  // of the first file
+        if (writer_.position().files == 0) to_drop -= static_cast<std::int64_t>(refused_.size());
         const auto is_done = [&] { return to_drop > 0 && to_drop-- > 0; };
         FileSink sink;
         sink.read.spectrum = [&](Spectrum&& spectrum) {
