@@ -31,6 +31,10 @@ struct SelectionPreset {
 };
 const std::vector<SelectionPreset>& selection_presets();
 
+/// Reasons of what the user asked to leave out.
+inline constexpr const char* not_in_catalogue = "NOT_IN_CATALOGUE";
+inline constexpr const char* not_selected = "NOT_SELECTED";
+
 /// Reads the catalogues when it is made; const afterwards, so that child processes share it.
 class CatalogueSelection {
   public:
