@@ -161,7 +161,8 @@ const std::vector<SelectionPreset>& selection_presets() {
 }
 
 struct CatalogueSelection::Content {
-    std::string presets;
+    std::vector<const SelectionPreset*> presets;
+    bool only_listed = true;
     std::optional<Expression> where;
     std::vector<DataRoot> roots;
     CatalogueIndex index;
@@ -203,6 +204,18 @@ struct CatalogueSelection::Content {
         return record ? index.extra(*record, extra[i]) : Value{};
     }
 
+    bool must_be_listed(const Spectrum& spectrum) const {
+        return only_listed || std::any_of(presets.begin(), presets.end(), [&](const auto* preset) {
+                   return preset->survey == spectrum.survey;
+               });
+    }
+
+    std::string preset_names() const {
+        std::vector<std::string> names;
+        for (const auto* preset : presets) names.emplace_back(preset->name);
+        return fmt::format("{}", fmt::join(names, ", "));
+    }
+
     /// False only where the catalogues alone decide: with every value that the filter asks for
     /// known, the file changes nothing.
     bool may_pass(std::size_t record) const {
@@ -226,9 +239,9 @@ struct CatalogueSelection::Content {
         return where->matches([&](std::size_t i) { return cell(row, record, i); });
     }
 
-    void add(Catalogue catalogue, const std::string& folder, const std::vector<Preset>& presets) {
+    void add(Catalogue catalogue, const std::string& folder, const std::vector<Preset>& all) {
         std::vector<const Preset*> asked;
-        for (const Preset& preset : presets) {
+        for (const Preset& preset : all) {
             if (preset.is_for(catalogue)) asked.push_back(&preset);
         }
         roots.emplace_back(folder);
@@ -254,7 +267,8 @@ CatalogueSelection::CatalogueSelection(const SelectionOptions& options) : Catalo
     std::vector<Catalogue> catalogues;
     for (const std::string& path : options.catalogues) catalogues.emplace_back(path);
     for (const Preset& preset : presets) preset.require_catalogue(catalogues);
-    content.presets = fmt::format("{}", fmt::join(options.presets, ", "));
+    for (const Preset& preset : presets) content.presets.push_back(preset.published);
+    content.only_listed = options.only_listed;
     content.index = CatalogueIndex(content.bind(catalogues));
     for (Catalogue& catalogue : catalogues) {
         const std::string beside = std::filesystem::path(catalogue.path()).parent_path().string();
@@ -267,11 +281,13 @@ std::optional<LeftOut> CatalogueSelection::apply(Spectrum& spectrum) const {
     std::optional<std::size_t> record;
     if (has_catalogues()) {
         record = content.index.find(spectrum);
-        if (!record) return LeftOut{not_in_catalogue, "no row of the catalogues is of it"};
-        if (!content.index.is_selected(*record)) {
-            return LeftOut{not_selected, "dropped by " + content.presets};
+        if (!record && content.must_be_listed(spectrum)) {
+            return LeftOut{not_in_catalogue, "no row of the catalogues is of it"};
         }
-        take_labels(content.index.row(*record), spectrum);
+        if (record && !content.index.is_selected(*record)) {
+            return LeftOut{not_selected, "dropped by " + content.preset_names()};
+        }
+        if (record) take_labels(content.index.row(*record), spectrum);
     }
     if (content.where && !content.passes(spectrum, record)) {
         return LeftOut{not_selected, "not " + content.where->text()};

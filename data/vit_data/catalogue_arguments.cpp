@@ -19,9 +19,10 @@ void add_catalogue_options(CLI::App& command, SelectionOptions& options) {
         .add_option("--catalog", options.catalogues,
                     "catalogue of the spectra: CSV (also ; | or tab) or FITS table of SDSS, LAMOST "
                     "or DESI, or one with a column file; its labels replace those of the files "
-                    "where it has some, and what it does not list is left out. Of several, a later "
-                    "one gives what an earlier one does not have. Without PATH the files are those "
-                    "that it names (example: --catalog dr10_LRS.csv --catalog dr10_stellar.csv)")
+                    "where it has some. Of several, a later one gives what an earlier one does not "
+                    "have. Without PATH the files are those that it names, and what it does not "
+                    "list is left out; with PATH that keeps its own labels (example: --catalog "
+                    "dr10_LRS.csv --catalog dr10_stellar.csv)")
         ->allow_extra_args(false)
         ->type_name("FILE")
         ->default_str("");
@@ -58,7 +59,9 @@ void use_catalogues(const SelectionOptions& options, std::vector<std::string>& p
         throw UsageError("nothing to pack: PATH or --catalog is required");
     }
     if (options.catalogues.empty() && options.presets.empty() && options.where.empty()) return;
-    const auto selection = std::make_shared<const CatalogueSelection>(options);
+    SelectionOptions asked = options;
+    asked.only_listed = paths.empty();
+    const auto selection = std::make_shared<const CatalogueSelection>(asked);
     for (const std::string& note : selection->notes()) fmt::print("{}\n", note);
     pack.select = [selection](Spectrum& spectrum) { return selection->apply(spectrum); };
     pack.select_options = {{"catalog", fmt::format("{}", fmt::join(selection->notes(), "; "))},

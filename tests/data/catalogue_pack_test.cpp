@@ -96,8 +96,17 @@ TEST_F(PackCatalogue, LabelsFilesThatAreGivenAsPaths) {
     folder_.write("sdss.csv", sdss_row);
     EXPECT_EQ(pack("--catalog sdss.csv data"), 0) << error_;
     EXPECT_EQ(packed().at("sdss").z, 2.5);
-    EXPECT_EQ(packed().size(), 1U);
-    EXPECT_NE(folder_.read("set/skipped.csv").find("NOT_IN_CATALOGUE"), std::string::npos);
+    EXPECT_EQ(packed().at("lamost").z, -0.00009073);  // not listed: its own
+}
+
+TEST_F(PackCatalogue, LeavesOutWhatAPublishedSelectionDoesNotList) {
+    folder_.write("lamost.csv", lamost_rows);
+    folder_.write("data/b.fits", fits_builder::with_card(LamostFile().bytes(), "OBSID",
+                                                         fits_builder::card("OBSID", 7)));
+    EXPECT_EQ(pack("--catalog lamost.csv --select paper-lamost data"), 0) << error_;
+    EXPECT_EQ(PackedSet(folder_ / "set").size(), 2);
+    EXPECT_NE(folder_.read("set/skipped.csv").find("data/b.fits,0,NOT_IN_CATALOGUE"),
+              std::string::npos);
 }
 
 TEST_F(PackCatalogue, Fault25And27StopWithOneLineAndLeaveTheSet) {
