@@ -55,6 +55,7 @@ class Packing {
           progress_(progress),
           writer_(folder, options.write),
           files_(writer_.packing_folder() + "/inputs"),
+          refused_(writer_.packing_folder() + "/refused"),
           read_(options.read_file) {
         if (read_) return;
         read_ = [&](const std::string& path, const ReadSink& sink) {
@@ -84,23 +85,29 @@ class Packing {
   private:
     void list_files() {
         const auto found = [&](const std::string& file) { files_.append(file); };
-        const auto refused = [&](const RefusedPath& path) { refused_.push_back(path); };
+        const auto refused = [&](const RefusedPath& path) {
+            refused_.append(path.path);
+            refused_.append(path.reason);
+        };
         if (options_.list_files) {
             options_.list_files(found, refused);
         } else {
             find_spectrum_files(paths_, found, refused);
         }
-        if (files_.size() == 0 && refused_.empty()) {
+        if (files_.size() == 0 && refused_.size() == 0) {
             throw Error(fmt::format("{}: no FITS files", fmt::join(paths_, ", ")));
         }
     }
 
+    std::int64_t refused_count() const { return refused_.size() / 2; }
+
     /// They count as the first items of the first file.
     void skip_refused() {
-        if (writer_.position().files > 0) return;
-        const auto done = static_cast<std::size_t>(writer_.position().items);
-        for (std::size_t i = done; i < refused_.size(); ++i) {
-            writer_.skip(refused_[i].path, 0, name_of(Status::not_a_file), refused_[i].reason);
+        const std::int64_t done = writer_.position().items;
+        if (writer_.position().files > 0 || done >= refused_count()) return;
+        refused_.seek(2 * done);
+        while (const auto path = refused_.next()) {
+            writer_.skip(*path, 0, name_of(Status::not_a_file), refused_.next().value_or(""));
         }
     }
 
@@ -133,7 +140,7 @@ class Packing {
     void read_all() {
         files_.seek(writer_.position().files);
         std::int64_t to_drop = writer_.position().items;  // of the first file
-        if (writer_.position().files == 0) to_drop -= static_cast<std::int64_t>(refused_.size());
+        if (writer_.position().files == 0) to_drop -= refused_count();
         const auto is_done = [&] { return to_drop > 0 && to_drop-- > 0; };
         FileSink sink;
         sink.read.spectrum = [&](Spectrum&& spectrum) {
@@ -197,7 +204,7 @@ class Packing {
     const PackProgress& progress_;
     PackWriter writer_;
     FileList files_;
-    std::vector<RefusedPath> refused_;
+    FileList refused_;  ///< paths and reasons in turn
     ReadFile read_;
     std::string file_;  ///< whose content is coming
 };

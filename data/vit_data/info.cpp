@@ -4,13 +4,17 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "data/figures/set_figures.h"
 #include "data/pack/packed_set.h"
 #include "data/program/arguments.h"
 #include "data/vit_data/commands.h"
+#include "kernels/core/error.h"
+#include "weights/atomic_file.h"
 
 namespace balmer::data::commands {
 namespace {
@@ -20,6 +24,7 @@ using json = nlohmann::ordered_json;
 struct Arguments {
     std::string folder;
     bool as_json = false;
+    std::string figures;  ///< folder; empty: none
 };
 
 /// What the manifest does not say.
@@ -124,8 +129,18 @@ void print_text(const std::string& folder, const Manifest& manifest, const Conte
     if (!manifest.skipped.empty()) print_counts("skipped", manifest.skipped);
 }
 
+void write_figures(const PackedSet& set, const std::string& folder) {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) throw IoError(folder, error.message());
+    for (const auto& figure : figures_of(set)) {
+        weights::write_file_atomically(folder + "/" + figure.name, figure.svg);
+    }
+}
+
 int run(const Arguments& arguments) {
     const PackedSet set(arguments.folder);
+    if (!arguments.figures.empty()) write_figures(set, arguments.figures);
     const Content content = read_content(set);
     if (arguments.as_json) {
         fmt::print("{}\n", to_json(set.manifest(), content).dump(2));
@@ -146,6 +161,12 @@ Command info_command(CLI::App& program) {
         ->type_name("DIR");
     command->add_flag("--json", arguments->as_json,
                       "as JSON for programs (default: off; example: --json)");
+    command
+        ->add_option("--figures", arguments->figures,
+                     "write figures by survey to this folder: redshift.svg, signal_to_noise.svg, "
+                     "class.svg, wavelength.svg (example: --figures figures)")
+        ->type_name("OUT")
+        ->default_str("");
     balmer::program::add_config_option(*command);
     command->footer("Example: vit-data info packed --json");
     return {command, [arguments] { return run(*arguments); }};
