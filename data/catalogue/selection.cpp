@@ -44,26 +44,45 @@ struct Preset {
         return plain_name(catalogue.format()) == published->survey;
     }
 
-    /// A column that is not there would drop every row.
-    void require_columns(const Catalogue& catalogue) const {
+    /// The first column that it asks for and the catalogue does not have; "" if it has all.
+    std::string missing_column(const Catalogue& catalogue) const {
         for (const NamedColumn& used : where.columns()) {
             const auto common = common_column(used.name);
-            if (common ? catalogue.has(*common) : catalogue.column(used.name).has_value()) continue;
-            std::vector<std::string> found;
-            for (const std::string& name : catalogue.columns()) found.push_back(printable(name));
-            throw FormatError(catalogue.path(),
-                              fmt::format("no column '{}', which {} asks for; columns found: {}",
-                                          used.name, published->name, fmt::join(found, ", ")));
+            const bool is_there =
+                common ? catalogue.has(*common) : catalogue.column(used.name).has_value();
+            if (!is_there) return used.name;
         }
+        return "";
+    }
+
+    /// One catalogue of the survey must have all that is asked for, others may only add labels.
+    void require_catalogue(const std::vector<Catalogue>& catalogues) const {
+        const Catalogue* nearest = nullptr;
+        for (const Catalogue& catalogue : catalogues) {
+            if (!is_for(catalogue)) continue;
+            if (missing_column(catalogue).empty()) return;
+            if (nearest == nullptr) nearest = &catalogue;
+        }
+        if (nearest == nullptr) {
+            throw UsageError(fmt::format("{} needs a catalogue of {}, there is none",
+                                         published->name, published->survey));
+        }
+        std::vector<std::string> found;
+        for (const std::string& name : nearest->columns()) found.push_back(printable(name));
+        throw FormatError(
+            nearest->path(),
+            fmt::format("no column '{}', which {} asks for; columns found: {}",
+                        missing_column(*nearest), published->name, fmt::join(found, ", ")));
     }
 
     bool selects(const Catalogue& catalogue, const CatalogueRow& row) const {
         return where.matches([&](std::size_t i) -> Value {
             const NamedColumn& used = where.columns()[i];
             if (const auto common = common_column(used.name)) return value_of(row, *common);
-            const std::size_t column = *catalogue.column(used.name);
-            if (used.kind != ColumnKind::text) return catalogue.value(column);
-            const std::string_view text = catalogue.text(column);
+            const auto column = catalogue.column(used.name);
+            if (!column) return {};
+            if (used.kind != ColumnKind::text) return catalogue.value(*column);
+            const std::string_view text = catalogue.text(*column);
             return text.empty() ? Value{} : Value{text};
         });
     }
@@ -142,7 +161,8 @@ const std::vector<SelectionPreset>& selection_presets() {
 }
 
 struct CatalogueSelection::Content {
-    std::string presets;
+    std::vector<const SelectionPreset*> presets;
+    bool only_listed = true;
     std::optional<Expression> where;
     std::vector<DataRoot> roots;
     CatalogueIndex index;
@@ -184,6 +204,18 @@ struct CatalogueSelection::Content {
         return record ? index.extra(*record, extra[i]) : Value{};
     }
 
+    bool must_be_listed(const Spectrum& spectrum) const {
+        return only_listed || std::any_of(presets.begin(), presets.end(), [&](const auto* preset) {
+                   return preset->survey == spectrum.survey;
+               });
+    }
+
+    std::string preset_names() const {
+        std::vector<std::string> names;
+        for (const auto* preset : presets) names.emplace_back(preset->name);
+        return fmt::format("{}", fmt::join(names, ", "));
+    }
+
     /// False only where the catalogues alone decide: with every value that the filter asks for
     /// known, the file changes nothing.
     bool may_pass(std::size_t record) const {
@@ -207,12 +239,10 @@ struct CatalogueSelection::Content {
         return where->matches([&](std::size_t i) { return cell(row, record, i); });
     }
 
-    void add(Catalogue catalogue, const std::string& folder, const std::vector<Preset>& presets) {
+    void add(Catalogue catalogue, const std::string& folder, const std::vector<Preset>& all) {
         std::vector<const Preset*> asked;
-        for (const Preset& preset : presets) {
-            if (!preset.is_for(catalogue)) continue;
-            preset.require_columns(catalogue);
-            asked.push_back(&preset);
+        for (const Preset& preset : all) {
+            if (preset.is_for(catalogue)) asked.push_back(&preset);
         }
         roots.emplace_back(folder);
         index.add(catalogue, roots.back(), [&](const CatalogueRow& row) {
@@ -236,16 +266,9 @@ CatalogueSelection::CatalogueSelection(const SelectionOptions& options) : Catalo
     if (!options.where.empty()) content.where.emplace(options.where);
     std::vector<Catalogue> catalogues;
     for (const std::string& path : options.catalogues) catalogues.emplace_back(path);
-    for (const Preset& preset : presets) {
-        const bool is_there =
-            std::any_of(catalogues.begin(), catalogues.end(),
-                        [&](const Catalogue& catalogue) { return preset.is_for(catalogue); });
-        if (!is_there) {
-            throw UsageError(fmt::format("{} needs a catalogue of {}, there is none",
-                                         preset.published->name, preset.published->survey));
-        }
-    }
-    content.presets = fmt::format("{}", fmt::join(options.presets, ", "));
+    for (const Preset& preset : presets) preset.require_catalogue(catalogues);
+    for (const Preset& preset : presets) content.presets.push_back(preset.published);
+    content.only_listed = options.only_listed;
     content.index = CatalogueIndex(content.bind(catalogues));
     for (Catalogue& catalogue : catalogues) {
         const std::string beside = std::filesystem::path(catalogue.path()).parent_path().string();
@@ -258,14 +281,16 @@ std::optional<LeftOut> CatalogueSelection::apply(Spectrum& spectrum) const {
     std::optional<std::size_t> record;
     if (has_catalogues()) {
         record = content.index.find(spectrum);
-        if (!record) return LeftOut{"NOT_IN_CATALOGUE", "no row of the catalogues is of it"};
-        if (!content.index.is_selected(*record)) {
-            return LeftOut{"NOT_SELECTED", "dropped by " + content.presets};
+        if (!record && content.must_be_listed(spectrum)) {
+            return LeftOut{not_in_catalogue, "no row of the catalogues is of it"};
         }
-        take_labels(content.index.row(*record), spectrum);
+        if (record && !content.index.is_selected(*record)) {
+            return LeftOut{not_selected, "dropped by " + content.preset_names()};
+        }
+        if (record) take_labels(content.index.row(*record), spectrum);
     }
     if (content.where && !content.passes(spectrum, record)) {
-        return LeftOut{"NOT_SELECTED", "not " + content.where->text()};
+        return LeftOut{not_selected, "not " + content.where->text()};
     }
     return std::nullopt;
 }

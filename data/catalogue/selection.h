@@ -20,6 +20,7 @@ struct SelectionOptions {
     std::string root;                     ///< where the files lie that they name; "": beside each
     std::vector<std::string> presets;     ///< names of selection_presets()
     std::string where;                    ///< see data/catalogue/expression.h; "": everything
+    bool only_listed = true;  ///< leave out what no catalogue lists; false: it keeps its labels
 };
 
 /// A selection that was published.
@@ -30,6 +31,10 @@ struct SelectionPreset {
     const char* source;
 };
 const std::vector<SelectionPreset>& selection_presets();
+
+/// Reasons of what the user asked to leave out.
+inline constexpr const char* not_in_catalogue = "NOT_IN_CATALOGUE";
+inline constexpr const char* not_selected = "NOT_SELECTED";
 
 /// Reads the catalogues when it is made; const afterwards, so that child processes share it.
 class CatalogueSelection {
@@ -47,9 +52,10 @@ class CatalogueSelection {
     /// Gives the spectrum the labels of its row in the catalogues: class, subclass, z, z_err,
     /// zwarn, teff, logg, feh, survey S/N, coordinates and, where the file has none, its id. A
     /// label that the catalogues have replaces that of the file; one that they do not have stays.
-    /// Then says whether the spectrum is left out: it is in no catalogue (if there are any), a
-    /// preset drops it, or the filter does, which sees the labels after this and, where no
-    /// catalogue gives `snr`, the S/N of the pixels (signal_to_noise).
+    /// Then says whether the spectrum is left out: it is in no catalogue (NOT_IN_CATALOGUE; unless
+    /// it need not be and no preset is for its survey), or a preset or the filter drops it
+    /// (NOT_SELECTED). The filter sees the labels after this and, where no catalogue gives `snr`,
+    /// the S/N of the pixels (signal_to_noise).
     std::optional<LeftOut> apply(Spectrum& spectrum) const;
 
     /// Whether there are catalogues, and whether they name files.

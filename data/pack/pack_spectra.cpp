@@ -70,7 +70,7 @@ class Packing {
                        files_.checksum()});
         if (writer_.finished()) return *writer_.finished();
         try {
-            if (!is_resumed()) skip_refused();
+            skip_refused();
             expect_room();
             read_all();
             expect_spectra();
@@ -83,8 +83,6 @@ class Packing {
     }
 
   private:
-    bool is_resumed() const { return writer_.position().files > 0 || writer_.position().items > 0; }
-
     void list_files() {
         const auto found = [&](const std::string& file) { files_.append(file); };
         const auto refused = [&](const RefusedPath& path) {
@@ -101,8 +99,13 @@ class Packing {
         }
     }
 
+    std::int64_t refused_count() const { return refused_.size() / 2; }
+
+    /// They count as the first items of the first file.
     void skip_refused() {
-        refused_.seek(0);
+        const std::int64_t done = writer_.position().items;
+        if (writer_.position().files > 0 || done >= refused_count()) return;
+        refused_.seek(2 * done);
         while (const auto path = refused_.next()) {
             writer_.skip(*path, 0, name_of(Status::not_a_file), refused_.next().value_or(""));
         }
@@ -137,6 +140,7 @@ class Packing {
     void read_all() {
         files_.seek(writer_.position().files);
         std::int64_t to_drop = writer_.position().items;  // of the first file
+        if (writer_.position().files == 0) to_drop -= refused_count();
         const auto is_done = [&] { return to_drop > 0 && to_drop-- > 0; };
         FileSink sink;
         sink.read.spectrum = [&](Spectrum&& spectrum) {

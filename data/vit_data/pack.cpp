@@ -15,6 +15,7 @@
 
 #include "data/program/arguments.h"
 #include "data/program/progress.h"
+#include "data/vit_data/catalogue_arguments.h"
 #include "data/vit_data/commands.h"
 #include "kernels/core/error.h"
 #include "weights/atomic_file.h"
@@ -26,6 +27,7 @@ using namespace balmer::program;  // NOLINT(google-build-using-namespace)
 
 struct Arguments {
     std::vector<std::string> paths;
+    SelectionOptions selection;
     std::string out;
     std::vector<int> split = {60, 20, 20};  ///< percent of train, validation and test
     std::string store = name_of(PixelStore::f32);
@@ -100,22 +102,23 @@ int run(const CLI::App& command, const Arguments& arguments) {
         print_estimate(arguments.out, estimate);
     };
     options.write.split = split_options(arguments.split, options.write.split.seed);
+    std::vector<std::string> paths = arguments.paths;
+    use_catalogues(arguments.selection, paths, options);
     catch_stop_signals();
     Manifest manifest;
     try {
         Progress line("packing", "files", 0);
-        manifest =
-            pack_spectra(arguments.paths, arguments.out, options, [&](const PackStatus& status) {
-                line.update(status.files, status.total_files, skipped_text(status.skipped));
-                return stop_signal() == 0;
-            });
+        manifest = pack_spectra(paths, arguments.out, options, [&](const PackStatus& status) {
+            line.update(status.files, status.total_files, skipped_text(status.skipped));
+            return stop_signal() == 0;
+        });
     } catch (const PackStopped& stopped) {
         fmt::print(stderr, "vit-data: {}\n", stopped.what());
         return stop_exit_code();
     }
     weights::write_file_atomically(arguments.out + "/resolved.toml", resolved_toml(command));
     print_summary(arguments.out, manifest);
-    return manifest.skipped.empty() ? done : partial;
+    return is_partial(manifest.skipped) ? partial : done;
 }
 
 }  // namespace
@@ -130,10 +133,11 @@ Command pack_command(CLI::App& program) {
 
     command
         ->add_option("paths", arguments->paths,
-                     "FITS files, or folders that are searched for *.fits, *.fit and their .gz")
-        ->required()
+                     "FITS files, or folders that are searched for *.fits, *.fit and their .gz "
+                     "(default: what the catalogues name)")
         ->type_name("PATH")
         ->default_str("");
+    add_catalogue_options(*command, arguments->selection);
     command->add_option("--out", arguments->out, "folder of the packed set (example: --out packed)")
         ->required()
         ->type_name("DIR");
@@ -203,8 +207,11 @@ Command pack_command(CLI::App& program) {
     add_config_option(*command);
     command->footer(
         "What cannot be read is listed with its reason in DIR/skipped.csv; the exit code is 3 "
-        "then.\n"
-        "Example: vit-data pack --out packed spectra/sdss spectra/lamost");
+        "then (what --catalog, --select and --where leave out is listed too, and does not "
+        "count).\n"
+        "Example: vit-data pack --out packed spectra/sdss spectra/lamost\n"
+        "         vit-data pack --out packed --catalog specObj.fits --root sas --select "
+        "paper-sdss");
     return {command, [command, arguments] { return run(*command, *arguments); }};
 }
 

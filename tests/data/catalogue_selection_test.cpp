@@ -106,6 +106,14 @@ TEST_F(Selections, ReplaceTheLabelsOfTheFileWhereTheCatalogueHasSome) {
     EXPECT_EQ(reason->reason, "NOT_IN_CATALOGUE");
     Spectrum same_id = spectrum_of("x.fits", "sdss", 105172);
     EXPECT_TRUE(selection.apply(same_id));
+
+    SelectionOptions options;
+    options.catalogues = {folder_ / "cat0"};
+    options.where = "missing(z)";
+    options.only_listed = false;
+    const CatalogueSelection labels(options);
+    EXPECT_FALSE(labels.apply(stranger));
+    EXPECT_EQ(labels.apply(spectrum)->reason, "NOT_SELECTED");
 }
 
 TEST_F(Selections, FindTheRowByFileAndRowThenById) {
