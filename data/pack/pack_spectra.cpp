@@ -34,6 +34,8 @@ std::map<std::string, std::string> provenance(const PackOptions& options) {
             {"minimum_good_pixels", std::to_string(options.read.minimum_good_pixels)},
             {"strict", options.read.strict ? "true" : "false"},
             {"allow_compressed", options.read.allow_compressed ? "true" : "false"},
+            {"wavelength_medium", name_of(options.read.wavelength.medium)},
+            {"wavelength_unit", name_of(options.read.wavelength.unit)},
             {"spectra_per_shard", std::to_string(options.write.spectra_per_shard)}};
 }
 
@@ -49,7 +51,7 @@ Manifest pack_spectra(const std::vector<std::string>& paths, const std::string& 
                       const PackOptions& options, const PackProgress& progress) {
     const SpectrumFiles found = find_spectrum_files(paths);
     if (found.files.empty() && found.refused.empty()) {
-        throw Error(fmt::format("{}: no FITS files", fmt::join(paths, ", ")));
+        throw Error(fmt::format("{}: no files of spectra", fmt::join(paths, ", ")));
     }
     PackWriter writer(folder, options.write);
     for (const auto& refused : found.refused) {

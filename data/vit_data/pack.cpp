@@ -25,6 +25,8 @@ using namespace balmer::program;  // NOLINT(google-build-using-namespace)
 struct Arguments {
     std::vector<std::string> paths;
     std::string out;
+    std::string wavelength_medium = "file";
+    std::string wavelength_unit = "file";
     std::vector<int> split = {60, 20, 20};  ///< percent of train, validation and test
     PackOptions options;
 };
@@ -55,6 +57,8 @@ void print_summary(const std::string& folder, const Manifest& manifest) {
 
 int run(const CLI::App& command, const Arguments& arguments) {
     PackOptions options = arguments.options;
+    options.read.wavelength = {wavelength_medium(arguments.wavelength_medium),
+                               wavelength_unit(arguments.wavelength_unit)};
     options.write.split = split_options(arguments.split, options.write.split.seed);
     catch_stop_signals();
     Manifest manifest;
@@ -86,8 +90,11 @@ Command pack_command(CLI::App& program) {
     for (const auto& reader : spectrum_readers()) surveys.push_back(reader.survey);
 
     command
-        ->add_option("paths", arguments->paths,
-                     "FITS files, or folders that are searched for *.fits, *.fit and their .gz")
+        ->add_option(
+            "paths", arguments->paths,
+            "FITS, HDF5 or text files of spectra, or folders that are searched for *.fits, "
+            "*.fit, *.hdf5, *.h5, for *.csv, *.tsv, *.txt and *.dat that begin like a "
+            "spectrum, and for their .gz")
         ->required()
         ->type_name("PATH")
         ->default_str("");
@@ -98,6 +105,15 @@ Command pack_command(CLI::App& program) {
         ->add_option("--survey", options.read.survey,
                      "layout of the files; auto finds it in each file (example: --survey sdss)")
         ->check(CLI::IsMember(surveys));
+    command
+        ->add_option("--wavelength-medium", arguments->wavelength_medium,
+                     "of files of no known survey that do not say it themselves (example: "
+                     "--wavelength-medium air)")
+        ->check(CLI::IsMember({"file", "air", "vacuum"}));
+    command
+        ->add_option("--wavelength-unit", arguments->wavelength_unit,
+                     "likewise (example: --wavelength-unit nm)")
+        ->check(CLI::IsMember({"file", "angstrom", "nm", "um"}));
     command->add_flag(
         "--strict", options.read.strict,
         "reject what is kept with a flag otherwise: pixels with fibre-level mask bits "
