@@ -27,22 +27,6 @@ bool is_hdf5(const std::string& path) {
 #if BALMER_HAS_HDF5
 namespace {
 
-/// libhdf5 prints its errors unless told not to.
-class QuietErrors {
-  public:
-    QuietErrors() {
-        H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
-        H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-    }
-    ~QuietErrors() { H5Eset_auto2(H5E_DEFAULT, function_, data_); }
-    QuietErrors(const QuietErrors&) = delete;
-    QuietErrors& operator=(const QuietErrors&) = delete;
-
-  private:
-    H5E_auto2_t function_ = nullptr;
-    void* data_ = nullptr;
-};
-
 /// An open object of libhdf5; negative when it could not be opened.
 class Handle {
   public:
@@ -199,7 +183,6 @@ struct Hdf5File::Implementation {
 
     template <class T>
     std::vector<T> read_row(const Hdf5Member& member, std::int64_t row, hid_t type) const {
-        const QuietErrors quiet;
         if (member.kind != Hdf5Kind::numbers || member.shape.size() != 2 || row < 0 ||
             row >= member.shape[0]) {
             throw SpectrumError(path, Status::missing_column,
@@ -214,7 +197,9 @@ struct Hdf5File::Implementation {
 };
 
 Hdf5File::Hdf5File(const std::string& path, std::int64_t row_byte_limit) {
-    const QuietErrors quiet;
+    // It prints errors unless told not to, on damaged files even once more at the end of the
+    // program.
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     implementation_ = std::make_unique<Implementation>(path);
     implementation_->list_members();
     implementation_->check_sizes(row_byte_limit);
@@ -248,7 +233,6 @@ std::optional<std::string> trimmed(std::string_view text) {
 }  // namespace
 
 std::optional<double> Hdf5File::real(std::string_view name, std::int64_t row) const {
-    const QuietErrors quiet;
     const Hdf5Member* const member = values_of(dataset(name), Hdf5Kind::numbers, row);
     if (member == nullptr) return std::nullopt;
     double value = 0;
@@ -257,7 +241,6 @@ std::optional<double> Hdf5File::real(std::string_view name, std::int64_t row) co
 }
 
 std::optional<std::int64_t> Hdf5File::integer(std::string_view name, std::int64_t row) const {
-    const QuietErrors quiet;
     const Hdf5Member* const member = values_of(dataset(name), Hdf5Kind::numbers, row);
     if (member == nullptr) return std::nullopt;
     const Handle opened(H5Dopen2(implementation_->file.get(), member->name.c_str(), H5P_DEFAULT));
@@ -273,7 +256,6 @@ std::optional<std::int64_t> Hdf5File::integer(std::string_view name, std::int64_
 }
 
 std::optional<std::string> Hdf5File::text(std::string_view name, std::int64_t row) const {
-    const QuietErrors quiet;
     const Hdf5Member* const member = values_of(dataset(name), Hdf5Kind::texts, row);
     if (member == nullptr) return std::nullopt;
     const Handle opened(H5Dopen2(implementation_->file.get(), member->name.c_str(), H5P_DEFAULT));

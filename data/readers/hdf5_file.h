@@ -23,7 +23,8 @@ struct Hdf5Member {
 };
 
 /// Nothing outside the file is opened: links that leave it and datasets stored elsewhere are left
-/// out. libhdf5 as distributed is not safe for threads: use Hdf5File from one thread at a time.
+/// out. libhdf5 as distributed is not safe for threads: use Hdf5File from one thread at a time. Its
+/// habit of printing errors is turned off for the process.
 ///
 /// What libhdf5 reports becomes SpectrumError: truncated, else decoder_failed.
 class Hdf5File {

@@ -85,8 +85,10 @@ std::optional<double> number(std::string_view cell) {
     return complete ? std::optional(value) : std::nullopt;
 }
 
+/// Numbers, and the first of them, perhaps a wavelength, not missing.
 bool is_row(const Cells& cells) {
     return cells.size() >= 2 &&
+           std::isfinite(number(cells[0]).value_or(std::numeric_limits<double>::infinity())) &&
            std::all_of(cells.begin(), cells.end(), [](auto cell) { return number(cell); });
 }
 

@@ -86,7 +86,7 @@ TEST_F(TextSpectra, Fault19TakeUnitAndMediumFromTheTitleOrTheOptions) {
     EXPECT_EQ(medium.status, Status::unknown_wavelength_unit);
     EXPECT_TRUE(medium.mentions("--wavelength-medium")) << medium;
 
-    for (const char* title : {"wave_air [A]", "Wavelength (Angstrom, air)", "LAMBDA_AIR_A"}) {
+    for (const char* title : {"wave_air [A]", "Wavelength (Angstrom air)", "LAMBDA_AIR_A"}) {
         EXPECT_EQ(read(std::string(title) + ",flux\n" + rows(2)).wavelength[1],
                   air_to_vacuum(4000.5))
             << title;
