@@ -43,6 +43,10 @@ const char* name_of(Status status) {
             return "NO_OVERLAP";
         case Status::decoder_failed:
             return "DECODER_FAILED";
+        case Status::timeout:
+            return "TIMEOUT";
+        case Status::out_of_memory:
+            return "OUT_OF_MEMORY";
     }
     return "?";
 }

@@ -77,6 +77,8 @@ enum class Status : std::uint8_t {
     no_data,                  ///< every pixel masked
     no_overlap,               ///< nothing inside the model's wavelength range
     decoder_failed,           ///< the FITS library reported an error or crashed
+    timeout,                  ///< reading the file took longer than it may
+    out_of_memory,            ///< reading the file needed more memory than it may
 };
 
 /// "OK", "TRUNCATED", "LITTLE_COVERAGE", "NODATA", ...

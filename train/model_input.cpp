@@ -173,13 +173,24 @@ InputBuilder::Arrays InputBuilder::arrays(const data::Batch& batch) const {
     Arrays arrays;
     if (takes_images_) {
         render::SpectrumBatch spectra = data::image_batch(batch, 0, batch.size);
-        if (!options_.image.interpolate) spectra.wavelength = {};
+        const bool is_augmented = !batch.augmentation.empty();
+        if (!render::needs_wavelength(options_.image) && !is_augmented) spectra.wavelength = {};
         for (const auto member : spectrum_views) arrays.views.push_back(spectra.*member);
+        if (is_augmented) arrays.views.push_back(render::view_of(batch.augmentation));
     } else {
         arrays.storage = standardised_rows(context_, batch, 0, batch.size);
         for (const Tensor& tensor : arrays.storage) arrays.views.push_back(tensor.view());
     }
     return arrays;
+}
+
+void InputBuilder::augment(const std::vector<Tensor>& arrays) const {
+    if (arrays.size() <= spectrum_views.size()) return;
+    render::SpectrumBatch spectra;
+    for (std::size_t i = 0; i < spectrum_views.size(); ++i) {
+        if (arrays[i].defined()) spectra.*spectrum_views[i] = arrays[i].view();
+    }
+    render::augment(context_, {.batch = spectra, .draws = arrays.back().view()});
 }
 
 vit::ModelInput InputBuilder::build(const std::vector<Tensor>& arrays, std::int64_t begin,
@@ -189,7 +200,7 @@ vit::ModelInput InputBuilder::build(const std::vector<Tensor>& arrays, std::int6
         return spectrum_input(rows_of(arrays[0]), rows_of(arrays[1]), rows_of(arrays[2]));
     }
     render::SpectrumBatch spectra;
-    for (std::size_t i = 0; i < arrays.size(); ++i) {
+    for (std::size_t i = 0; i < spectrum_views.size(); ++i) {
         if (!arrays[i].defined()) continue;
         const auto member = spectrum_views[i];
         // The wavelengths of the common grid are those of every row.

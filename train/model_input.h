@@ -48,6 +48,10 @@ class InputBuilder {
         std::vector<Tensor> storage;  ///< of views that are not the batch's own memory
     };
     Arrays arrays(const data::Batch& batch) const;
+    /// Applies `augmentation` of the batch to copies of its arrays on the device.
+    void augment(const std::vector<Tensor>& arrays) const;
+    /// True where that is where augmentation takes place; false: it is the host's work.
+    bool augments() const { return takes_images_ && context_.device.type != DeviceType::cpu; }
     /// The same input from copies of those arrays on the device (undefined where absent). The host
     /// waits for nothing and reads nothing of the batch.
     vit::ModelInput build(const std::vector<Tensor>& arrays, std::int64_t begin,

@@ -50,6 +50,15 @@ class FitsFile {
     /// negative.
     std::vector<std::int64_t> integer_column(const Hdu& hdu, std::string_view name) const;
 
+    /// `rows` rows of a column from `first` on, as double_column and integer_column give them.
+    std::vector<double> double_column(const Hdu& hdu, std::string_view name, std::int64_t first,
+                                      std::int64_t rows) const;
+    std::vector<std::int64_t> integer_column(const Hdu& hdu, std::string_view name,
+                                             std::int64_t first, std::int64_t rows) const;
+    /// The same of a column of strings, without blanks around them; missing_column for another.
+    std::vector<std::string> text_column(const Hdu& hdu, std::string_view name, std::int64_t first,
+                                         std::int64_t rows) const;
+
     /// One cell of a column; empty when the column is absent, of another type or has more than one
     /// element a row. Numbers that are not finite and blank strings are empty too.
     std::optional<double> real_cell(const Hdu& hdu, std::string_view name, std::int64_t row) const;
