@@ -144,7 +144,16 @@ void read(const SourceFile& source, const ReadOptions&, const ReadSink& sink) {
             file.path(), Status::length_mismatch,
             fmt::format("{} has {} rows, spectrum_flux {}", other->name, other->shape[0], rows));
     }
-    for (std::int64_t row = 0; row < rows; ++row) sink.spectrum(read_row(file, pixels, row));
+    for (std::int64_t row = 0; row < rows; ++row) {
+        Spectrum spectrum;
+        try {
+            spectrum = read_row(file, pixels, row);
+        } catch (const SpectrumError& error) {  // a chunk that is damaged costs its own rows
+            sink.skipped({row, error.status, error.detail});
+            continue;
+        }
+        sink.spectrum(std::move(spectrum));
+    }
 }
 
 }  // namespace

@@ -2,9 +2,12 @@
 // in the names are those of the project's list of faults.
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
+#include <cstdlib>
 #include <filesystem>
 
+#include "data/pack/packed_set.h"
 #include "data/pack/spectrum_files.h"
 #include "data/readers/air_wavelength.h"
 #include "data/readers/text_table.h"
@@ -145,6 +148,24 @@ TEST_F(TextSpectra, Fault01LeaveEverythingElseToTheGate) {
           std::string("# nothing\n"), std::string("wavelength,flux\n"), std::string(4000, ',')}) {
         EXPECT_EQ(refusal(text).status, Status::not_fits) << text.substr(0, 40);
     }
+}
+
+TEST_F(TextSpectra, Fault19IsDecidedByOptionsOfTheProgram) {
+    const std::string program = std::string(BALMER_BINARY_DIR) + "/bin/vit-data";
+    if (!std::filesystem::exists(program)) GTEST_SKIP() << program << " is not built";
+    const std::string file = folder_.write("spectrum.csv", "wavelength,flux\n" + rows(2));
+    const auto run = [&](const std::string& options) {
+        const std::string command = program + " pack --overwrite --out " + (folder_ / "set") + " " +
+                                    options + " " + file + " >/dev/null 2>" + (folder_ / "error");
+        const int status = std::system(command.c_str());
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    };
+    EXPECT_EQ(run(""), 1);
+    EXPECT_NE(folder_.read("error").find("1 UNKNOWN_WAVELENGTH_UNIT"), std::string::npos);
+    EXPECT_EQ(run("--wavelength-unit um"), 1);
+    EXPECT_EQ(run("--wavelength-unit parsec"), 2);
+    ASSERT_EQ(run("--wavelength-medium air --wavelength-unit angstrom"), 0);
+    EXPECT_EQ(PackedSet(folder_ / "set").wavelength(0)[1], air_to_vacuum(4000.5));
 }
 
 TEST(SpectrumFiles, TakesTextAndHdf5ThatLookLikeSpectra) {
