@@ -268,7 +268,7 @@ std::optional<std::string> Hdf5File::text(std::string_view name, std::int64_t ro
     char* bytes = nullptr;
     implementation_->read(*member, row, 1, type.get(), static_cast<void*>(&bytes));
     if (bytes == nullptr) return std::nullopt;
-    const auto value = trimmed(bytes);
+    auto value = trimmed(bytes);
     H5free_memory(bytes);
     return value;
 }
