@@ -10,6 +10,12 @@ pkg_check_modules(CFITSIO REQUIRED IMPORTED_TARGET cfitsio)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 find_path(BALMER_STB_INCLUDE_DIR stb/stb_image_write.h REQUIRED)
 
+set(BALMER_HAS_HDF5 OFF)
+if(BALMER_HDF5)
+    pkg_check_modules(HDF5 IMPORTED_TARGET hdf5)
+    set(BALMER_HAS_HDF5 ${HDF5_FOUND})
+endif()
+
 set(BALMER_HAS_ONEDNN OFF)
 if(BALMER_ONEDNN)
     find_path(BALMER_ONEDNN_INCLUDE_DIR oneapi/dnnl/dnnl.hpp)

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <limits>
 #include <system_error>
+#include <utility>
 
 #include "data/spectrum.h"
 
@@ -22,6 +23,8 @@ class FileDescriptor {
     ~FileDescriptor() {
         if (descriptor_ >= 0) ::close(descriptor_);
     }
+    FileDescriptor(FileDescriptor&& other) noexcept
+        : descriptor_(std::exchange(other.descriptor_, -1)) {}
     FileDescriptor(const FileDescriptor&) = delete;
     FileDescriptor& operator=(const FileDescriptor&) = delete;
     int get() const { return descriptor_; }
@@ -48,25 +51,23 @@ void require_regular(const std::string& path, const struct stat& status) {
     }
 }
 
-std::vector<char> read_regular_file(const std::string& path, std::int64_t byte_limit) {
-    struct stat status {};
+FileDescriptor open_regular_file(const std::string& path, struct stat& status) {
     // Looked at before it is opened, since opening some devices already does something; and again
     // afterwards, since the name may have changed its meaning in between.
     if (::stat(path.c_str(), &status) != 0) {
         throw SpectrumError(path, Status::not_a_file, error_text(errno));
     }
     require_regular(path, status);
-    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (file.get() < 0 || ::fstat(file.get(), &status) != 0) {
         throw SpectrumError(path, Status::not_a_file, error_text(errno));
     }
     require_regular(path, status);
-    if (status.st_size > byte_limit) {
-        throw SpectrumError(
-            path, Status::bad_structure,
-            fmt::format("{} bytes, above the limit of {}", status.st_size, byte_limit));
-    }
-    std::vector<char> bytes(static_cast<std::size_t>(status.st_size));
+    return file;
+}
+
+/// Fills `bytes` from the start of the file and cuts it to what there was.
+void read_into(const std::string& path, const FileDescriptor& file, std::vector<char>& bytes) {
     std::size_t done = 0;
     while (done < bytes.size()) {
         const ssize_t got = ::read(file.get(), bytes.data() + done, bytes.size() - done);
@@ -76,6 +77,18 @@ std::vector<char> read_regular_file(const std::string& path, std::int64_t byte_l
         done += static_cast<std::size_t>(got);
     }
     bytes.resize(done);
+}
+
+std::vector<char> read_regular_file(const std::string& path, std::int64_t byte_limit) {
+    struct stat status {};
+    const FileDescriptor file = open_regular_file(path, status);
+    if (status.st_size > byte_limit) {
+        throw SpectrumError(
+            path, Status::bad_structure,
+            fmt::format("{} bytes, above the limit of {}", status.st_size, byte_limit));
+    }
+    std::vector<char> bytes(static_cast<std::size_t>(status.st_size));
+    read_into(path, file, bytes);
     return bytes;
 }
 
@@ -152,6 +165,23 @@ std::vector<char> read_file_bytes(const std::string& path, std::int64_t byte_lim
     std::vector<char> bytes = read_regular_file(path, byte_limit);
     if (is_gzip(bytes.data(), bytes.size())) return gunzip(path, bytes, byte_limit);
     return bytes;
+}
+
+std::string read_file_start(const std::string& path, std::int64_t size) {
+    struct stat status {};
+    std::vector<char> bytes(static_cast<std::size_t>(size));
+    read_into(path, open_regular_file(path, status), bytes);
+    if (!is_gzip(bytes.data(), bytes.size())) return {bytes.begin(), bytes.end()};
+    InflateStream owner;
+    z_stream& stream = owner.get();
+    std::string text(static_cast<std::size_t>(size), '\0');
+    stream.next_in = reinterpret_cast<Bytef*>(bytes.data());
+    stream.avail_in = static_cast<uInt>(bytes.size());
+    stream.next_out = reinterpret_cast<Bytef*>(text.data());
+    stream.avail_out = static_cast<uInt>(text.size());
+    inflate(&stream, Z_NO_FLUSH);  // what is wrong with the rest shows when all of it is read
+    text.resize(text.size() - stream.avail_out);
+    return text;
 }
 
 }  // namespace balmer::data

@@ -18,4 +18,8 @@ namespace balmer::data {
 /// wrong CRC or above `byte_limit` after inflation).
 std::vector<char> read_file_bytes(const std::string& path, std::int64_t byte_limit);
 
+/// Up to `size` bytes from the start of the file, inflated as far as they are gzip. Throws
+/// SpectrumError: not_a_file.
+std::string read_file_start(const std::string& path, std::int64_t size);
+
 }  // namespace balmer::data

@@ -22,6 +22,8 @@ Texts options_of(const PackOptions& options) {
                    {"minimum_good_pixels", fmt::to_string(options.read.minimum_good_pixels)},
                    {"strict", fmt::to_string(options.read.strict)},
                    {"allow_compressed", fmt::to_string(options.read.allow_compressed)},
+                   {"wavelength_medium", name_of(options.read.wavelength.medium)},
+                   {"wavelength_unit", name_of(options.read.wavelength.unit)},
                    {"byte_limit", fmt::to_string(options.read.byte_limit)},
                    {"file_seconds", fmt::to_string(options.workers.file_seconds)},
                    {"file_memory", fmt::to_string(options.workers.file_memory)},
@@ -95,7 +97,7 @@ class Packing {
             find_spectrum_files(paths_, found, refused);
         }
         if (files_.size() == 0 && refused_.size() == 0) {
-            throw Error(fmt::format("{}: no FITS files", fmt::join(paths_, ", ")));
+            throw Error(fmt::format("{}: no files of spectra", fmt::join(paths_, ", ")));
         }
     }
 

@@ -13,6 +13,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "data/fits/file_bytes.h"
+#include "data/readers/text_table.h"
+#include "data/spectrum.h"
 #include "kernels/core/error.h"
 
 namespace balmer::data {
@@ -28,6 +31,31 @@ std::string lower_case(std::string text) {
 
 bool is_inside(const fs::path& path, const fs::path& root) {
     return std::mismatch(root.begin(), root.end(), path.begin(), path.end()).first == root.end();
+}
+
+bool is_named_like_hdf5(const std::string& path) {
+    const std::string name = lower_case(path);
+    return name.ends_with(".hdf5") || name.ends_with(".h5");
+}
+
+/// Named like text and beginning like a spectrum: tables and notes of other kinds lie beside
+/// spectra.
+bool is_text_spectrum(const std::string& path) {
+    std::string name = lower_case(path);
+    if (name.ends_with(".gz")) name.resize(name.size() - 3);
+    if (!name.ends_with(".csv") && !name.ends_with(".tsv") && !name.ends_with(".txt") &&
+        !name.ends_with(".dat")) {
+        return false;
+    }
+    try {
+        return begins_text_spectrum(read_file_start(path, text_spectrum_start));
+    } catch (const SpectrumError&) {
+        return false;
+    }
+}
+
+bool may_hold_spectra(const std::string& path) {
+    return is_named_like_fits(path) || is_named_like_hdf5(path) || is_text_spectrum(path);
 }
 
 /// A set of 128-bit hashes in an open-addressed table.
@@ -114,7 +142,7 @@ class Search {
         std::error_code error;
         const bool is_link = fs::is_symlink(fs::symlink_status(entry, error));
         const bool is_folder = fs::is_directory(entry, error);
-        if (!is_folder && !is_named_like_fits(entry.native())) return;
+        if (!is_folder && !may_hold_spectra(entry.native())) return;
         if (!is_link) {
             return is_folder ? add_folder(entry, canonical, root) : add_file(entry, canonical);
         }

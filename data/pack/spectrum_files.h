@@ -1,5 +1,5 @@
 #pragma once
-// Which files a list of paths means: files as they are, folders searched for FITS files.
+// Which files a list of paths means: files as they are, folders searched for spectra.
 
 #include <cstdint>
 #include <functional>
@@ -24,7 +24,8 @@ struct SpectrumFiles {
 /// True for *.fits, *.fit, *.fts and the same with .gz or .fz, in any case.
 bool is_named_like_fits(const std::string& path);
 
-/// Expands `paths`: folders recursively, in sorted order, for files named like FITS; anything else
+/// Expands `paths`: folders recursively, in sorted order, for files named like FITS or
+/// HDF5 and for *.csv, *.tsv, *.txt, *.dat (and .gz) that begin like a spectrum; anything else
 /// stands for itself, whether it exists or not. A symbolic link is followed only where its target
 /// lies inside the folder that was given (FAULTS 32). A file reached twice is listed once.
 SpectrumFiles find_spectrum_files(const std::vector<std::string>& paths);

@@ -13,11 +13,15 @@ namespace {
 
 enum class Spacing { linear, log10, natural_log };
 
-/// Value at the first pixel and step, in the header's own terms.
+/// The axis in the header's own terms; its first pixel is number 1.
 struct Steps {
-    double first = 0;
+    double reference = 0;  ///< value at `pixel`
     double step = 0;
-    double reference = 0;  ///< CRVAL1
+    double pixel = 1.0;
+
+    double at(std::size_t i) const {
+        return reference + (static_cast<double>(i) + 1.0 - pixel) * step;
+    }
 };
 
 std::optional<double> step_of(const FitsFile& file, const Hdu& hdu) {
@@ -32,12 +36,10 @@ bool has_coefficients(const FitsFile& file, const Hdu& hdu) {
 
 Steps steps_of(const FitsFile& file, const Hdu& hdu) {
     if (has_coefficients(file, hdu)) {
-        return {*file.real_key(hdu, "COEFF0"), *file.real_key(hdu, "COEFF1"), 0.0};
+        return {*file.real_key(hdu, "COEFF0"), *file.real_key(hdu, "COEFF1"), 1.0};
     }
-    const double reference = *file.real_key(hdu, "CRVAL1");
-    const double step = *step_of(file, hdu);
-    const double pixel = file.real_key(hdu, "CRPIX1").value_or(1.0);
-    return {reference + (1.0 - pixel) * step, step, reference};
+    return {*file.real_key(hdu, "CRVAL1"), *step_of(file, hdu),
+            file.real_key(hdu, "CRPIX1").value_or(1.0)};
 }
 
 std::string upper_key(const FitsFile& file, const Hdu& hdu, const char* keyword) {
@@ -102,17 +104,17 @@ ImageAxis read_wavelength_axis(const FitsFile& file, const Hdu& hdu) {
     constexpr double largest_log10 = 6.0;
     const Steps steps = steps_of(file, hdu);
     const Spacing spacing = spacing_of(file, hdu);
-    if (spacing == Spacing::log10 && !(std::abs(steps.first) <= largest_log10)) {
+    if (spacing == Spacing::log10 && !(std::abs(steps.at(0)) <= largest_log10)) {
         throw SpectrumError(
             file.path(), Status::unknown_wavelength_unit,
             fmt::format("HDU {}: the axis begins with {:.6g}, no log10 of a wavelength", hdu.index,
-                        steps.first));
+                        steps.at(0)));
     }
     ImageAxis axis;
     axis.stated = stated_scale(file, hdu);
     axis.wavelength.resize(static_cast<std::size_t>(hdu.axes[0]));
     for (std::size_t i = 0; i < axis.wavelength.size(); ++i) {
-        double value = steps.first + steps.step * static_cast<double>(i);
+        double value = steps.at(i);
         if (spacing == Spacing::log10) value = std::pow(10.0, value);
         if (spacing == Spacing::natural_log) {
             value = steps.reference * std::exp((value - steps.reference) / steps.reference);

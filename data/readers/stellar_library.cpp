@@ -68,7 +68,7 @@ std::string miles_number(const std::string& path) {
     constexpr std::size_t digits = 4;
     const std::string name = path.substr(path.find_last_of('/') + 1);
     for (std::size_t i = name.find('m'); i != std::string::npos; i = name.find('m', i + 1)) {
-        const std::string number = name.substr(i + 1, digits);
+        std::string number = name.substr(i + 1, digits);
         const bool is_number = number.size() == digits &&
                                std::all_of(number.begin(), number.end(),
                                            [](unsigned char c) { return std::isdigit(c) != 0; });

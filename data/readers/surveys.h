@@ -19,7 +19,13 @@ SpectrumReader indo_us_reader();
 /// Templates, eigenspectra and means: recognised in order to be refused (not_observed).
 SpectrumReader template_reader();
 
+/// HDF5 files of the Multimodal Universe: one row a spectrum.
+SpectrumReader multimodal_universe_reader();
+
 /// Any other 1-D image with a wavelength axis.
 SpectrumReader generic_image_reader();
+
+/// Text: one pixel a line, columns with titles.
+SpectrumReader text_spectrum_reader();
 
 }  // namespace balmer::data

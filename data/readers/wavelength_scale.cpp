@@ -76,6 +76,26 @@ std::optional<WavelengthMedium> wavelength_medium(std::string_view text) {
     return std::nullopt;
 }
 
+const char* name_of(std::optional<WavelengthMedium> medium) {
+    if (!medium) return "file";
+    return *medium == WavelengthMedium::air ? "air" : "vacuum";
+}
+
+const char* name_of(std::optional<WavelengthUnit> unit) {
+    if (!unit) return "file";
+    switch (*unit) {
+        case WavelengthUnit::angstrom:
+            return "angstrom";
+        case WavelengthUnit::nanometre:
+            return "nm";
+        case WavelengthUnit::micrometre:
+            return "um";
+        case WavelengthUnit::metre:
+            return "m";
+    }
+    return "file";
+}
+
 void to_vacuum_angstrom(const std::string& file, const WavelengthScale& scale,
                         std::vector<double>& wavelength) {
     if (!scale.unit) {

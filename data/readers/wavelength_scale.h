@@ -27,6 +27,10 @@ std::optional<WavelengthUnit> wavelength_unit(std::string_view text);
 /// "air" or "vac", "vacuum" in any case; empty for anything else.
 std::optional<WavelengthMedium> wavelength_medium(std::string_view text);
 
+/// "air", "vacuum", "angstrom", "nm", "um", "m", which the two above read; "file" when unknown.
+const char* name_of(std::optional<WavelengthMedium> medium);
+const char* name_of(std::optional<WavelengthUnit> unit);
+
 /// Brings wavelengths to vacuum A. Throws SpectrumError (unknown_wavelength_unit), which names
 /// `file` and the options that decide, when a part of the scale is not known.
 void to_vacuum_angstrom(const std::string& file, const WavelengthScale& scale,

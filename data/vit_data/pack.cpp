@@ -29,6 +29,8 @@ struct Arguments {
     std::vector<std::string> paths;
     SelectionOptions selection;
     std::string out;
+    std::string wavelength_medium = "file";
+    std::string wavelength_unit = "file";
     std::vector<int> split = {60, 20, 20};  ///< percent of train, validation and test
     std::string store = name_of(PixelStore::f32);
     std::int64_t file_mebibytes = 2048;
@@ -101,6 +103,8 @@ int run(const CLI::App& command, const Arguments& arguments) {
     options.estimated = [&](const SizeEstimate& estimate) {
         print_estimate(arguments.out, estimate);
     };
+    options.read.wavelength = {wavelength_medium(arguments.wavelength_medium),
+                               wavelength_unit(arguments.wavelength_unit)};
     options.write.split = split_options(arguments.split, options.write.split.seed);
     std::vector<std::string> paths = arguments.paths;
     use_catalogues(arguments.selection, paths, options);
@@ -129,12 +133,16 @@ Command pack_command(CLI::App& program) {
     const auto arguments = std::make_shared<Arguments>();
     auto& options = arguments->options;
     std::vector<std::string> surveys = {"auto"};
-    for (const auto& reader : spectrum_readers()) surveys.push_back(reader.survey);
+    for (const auto& reader : spectrum_readers()) {
+        if (surveys.back() != reader.survey) surveys.emplace_back(reader.survey);
+    }
 
     command
-        ->add_option("paths", arguments->paths,
-                     "FITS files, or folders that are searched for *.fits, *.fit and their .gz "
-                     "(default: what the catalogues name)")
+        ->add_option(
+            "paths", arguments->paths,
+            "FITS, HDF5 or text files of spectra, or folders that are searched for *.fits, "
+            "*.fit, *.hdf5, *.h5, for *.csv, *.tsv, *.txt and *.dat that begin like a "
+            "spectrum, and for their .gz (default: what the catalogues name)")
         ->type_name("PATH")
         ->default_str("");
     add_catalogue_options(*command, arguments->selection);
@@ -145,6 +153,15 @@ Command pack_command(CLI::App& program) {
         ->add_option("--survey", options.read.survey,
                      "layout of the files; auto finds it in each file (example: --survey sdss)")
         ->check(CLI::IsMember(surveys));
+    command
+        ->add_option("--wavelength-medium", arguments->wavelength_medium,
+                     "of files of no known survey that do not say it themselves (example: "
+                     "--wavelength-medium air)")
+        ->check(CLI::IsMember({"file", "air", "vacuum"}));
+    command
+        ->add_option("--wavelength-unit", arguments->wavelength_unit,
+                     "likewise (example: --wavelength-unit nm)")
+        ->check(CLI::IsMember({"file", "angstrom", "nm", "um"}));
     command->add_flag(
         "--strict", options.read.strict,
         "reject what is kept with a flag otherwise: pixels with fibre-level mask bits "
