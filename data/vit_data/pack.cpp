@@ -212,6 +212,7 @@ Command pack_command(CLI::App& program) {
                      "60,10,30)")
         ->delimiter(',')
         ->expected(3)
+        ->allow_extra_args(false)
         ->type_name("A,B,C");
     command->add_flag("--overwrite", options.write.overwrite,
                       "replace the packed set that is in DIR (default: off; example: --overwrite)");
