@@ -70,8 +70,7 @@ class Pool {
                 const bool has_room = inputs_.size() < most && !is_full();
                 if (returned_.empty() && !has_room) return;
                 auto input = next_input();
-                if (input == nullptr) return;
-                give(worker, input);
+                if (input == nullptr || !give(worker, input)) return;
             }
         }
     }
@@ -91,19 +90,31 @@ class Pool {
         return inputs_.back();
     }
 
-    void give(std::unique_ptr<Worker>& worker, const std::shared_ptr<Input>& input) {
+    /// False if the system has no process to spare now; those that there are go on.
+    bool give(std::unique_ptr<Worker>& worker, const std::shared_ptr<Input>& input) {
         if (!worker) {
-            worker = std::make_unique<Worker>(
-                Worker{WorkerProcess(read_, options_.file_memory), {}, "", 0.0});
+            try {
+                worker = std::make_unique<Worker>(
+                    Worker{WorkerProcess(read_, options_.file_memory), {}, "", 0.0});
+            } catch (const IoError&) {
+                const bool is_alone = std::none_of(workers_.begin(), workers_.end(),
+                                                   [](const auto& one) { return one != nullptr; });
+                if (is_alone) throw;
+                returned_.push_front(input);
+                return false;
+            }
         }
         if (worker->inputs.empty()) worker->seconds = 0.0;
         worker->inputs.push_back(input);
         worker->process.ask(input->file);
+        return true;
     }
 
     bool is_full() const { return waiting_bytes_ >= options_.waiting_bytes; }
+    /// It holds the file that all others wait for.
     bool has_turn(const Worker& worker) const {
-        return !worker.inputs.empty() && worker.inputs.front() == inputs_.front();
+        return std::find(worker.inputs.begin(), worker.inputs.end(), inputs_.front()) !=
+               worker.inputs.end();
     }
 
     /// Waits until something arrives, and takes it. Whoever is ahead while there is no room is left

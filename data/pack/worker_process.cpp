@@ -186,16 +186,18 @@ int WorkerProcess::end() {
     if (socket_ >= 0) ::close(std::exchange(socket_, -1));
     const pid_t process = std::exchange(process_, -1);
     if (process < 0) return status;
-    if (has_closed_) {
-        // It is about to end by itself, and how it does is of interest.
-        for (int attempt = 0; attempt < 50; ++attempt) {
-            if (::waitpid(process, &status, WNOHANG) == process) return status;
-            ::usleep(2000);
+    const auto is_over = [&](int milliseconds) {
+        for (int i = 0; i <= milliseconds; ++i) {
+            if (::waitpid(process, &status, WNOHANG) == process) return true;
+            ::usleep(1000);
         }
-    }
+        return false;
+    };
+    // One that is about to end by itself is let to, since how it does is of interest.
+    if (has_closed_ && is_over(100)) return status;
     ::kill(process, SIGKILL);
-    while (::waitpid(process, &status, 0) < 0 && errno == EINTR) continue;
-    return status;
+    // A read from a file server that does not answer cannot be killed: nobody waits for it.
+    return is_over(2000) ? status : SIGKILL;
 }
 
 SkippedRow failure_of(int wait_status) {

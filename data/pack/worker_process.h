@@ -39,7 +39,7 @@ class WorkerProcess {
     /// Appends what has arrived to `stream`, at most some 256 KiB; false when nothing follows since
     /// the process has ended.
     bool receive(std::string& stream);
-    /// Kills it if need be; its exit status as waitpid gives it.
+    /// Kills it if need be; its exit status as waitpid gives it. Waits two seconds at most.
     int end();
 
   private:

@@ -107,6 +107,20 @@ TEST_F(VitData, Fault09SkipsFilesAboveTheSizeOfTheUser) {
     EXPECT_NE(pack.out.find("skipped 1 BAD_STRUCTURE"), std::string::npos) << pack.out;
 }
 
+TEST_F(VitData, SkipsFilesThatTakeMoreTimeOrMemoryThanTheyMay) {
+    // Inflates to 500 MB.
+    const std::string member = gzip(std::string(std::size_t{4} << 20, ' '));
+    std::string bomb;
+    for (int i = 0; i < 120; ++i) bomb += member;
+    input_.write("bomb.fits.gz", bomb);
+    const Outcome memory = run("pack --file-memory 32 --out " + set() + " " + input());
+    EXPECT_EQ(memory.code, 3) << memory.error;
+    EXPECT_NE(memory.out.find("skipped 1 OUT_OF_MEMORY"), std::string::npos) << memory.out;
+    const Outcome time = run("pack --overwrite --file-seconds 0.2 --out " + set() + " " + input());
+    EXPECT_EQ(time.code, 3) << time.error;
+    EXPECT_NE(time.out.find(" TIMEOUT"), std::string::npos) << time.out;
+}
+
 TEST_F(VitData, SplitsByTheSharesOfTheUser) {
     ASSERT_EQ(run("pack --out " + set() + " --split 1,0,99 " + input()).code, 0);
     const auto manifest = nlohmann::json::parse(run("info " + set() + " --json").out);
