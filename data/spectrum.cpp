@@ -23,6 +23,10 @@ const char* name_of(Status status) {
             return "BAD_GZIP";
         case Status::unknown_layout:
             return "UNKNOWN_LAYOUT";
+        case Status::label_table:
+            return "LABEL_TABLE";
+        case Status::sky_fibre:
+            return "SKY_FIBRE";
         case Status::missing_column:
             return "MISSING_COLUMN";
         case Status::no_rows:

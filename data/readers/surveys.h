@@ -11,4 +11,10 @@ SpectrumReader sdss_reader();
 /// LAMOST low-resolution files in the image layout: one row of the primary image a quantity.
 SpectrumReader lamost_reader();
 
+/// DESI coadd and spectra files: images of each arm, merged where the arms overlap.
+SpectrumReader desi_reader();
+
+/// DESI spectra as a table with one column of flux a target.
+SpectrumReader desi_target_columns_reader();
+
 }  // namespace balmer::data
