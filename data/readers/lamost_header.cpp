@@ -79,7 +79,8 @@ std::vector<double> lamost_wavelength(const FitsFile& file, std::size_t pixels,
     constexpr double tolerated_pixels = 0.1;
     require_vacuum(file);
     const auto grid = log_grid(file);
-    if (!grid) return written;
+    const bool differs = !written.empty() && written.size() != pixels;
+    if (!grid || differs) return written;
     const auto [start, step] = *grid;
     std::vector<double> wavelength(pixels);
     for (std::size_t i = 0; i < pixels; ++i) {

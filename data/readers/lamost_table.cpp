@@ -4,20 +4,34 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "data/readers/lamost_header.h"
 #include "data/readers/surveys.h"
 
 namespace balmer::data {
 namespace {
 
-/// The table of a file that has no spectrum in its primary image; nullptr if there is none.
+/// The table behind an empty primary HDU of LAMOST; nullptr if there is none.
 const Hdu* table_of(const FitsFile& file) {
+    static constexpr std::array names = {"FLUX", "IVAR", "WAVELENGTH", "ANDMASK"};
     const auto& hdus = file.hdus();
-    const bool tabular = hdus.size() > 1 && hdus[0].axes.empty() &&
-                         hdus[1].kind == HduKind::binary_table &&
-                         hdus[1].column("WAVELENGTH") != nullptr &&
-                         (hdus[1].column("FLUX") != nullptr || hdus[1].column("IVAR") != nullptr);
-    return tabular && is_lamost(file) ? &hdus[1] : nullptr;
+    if (hdus.size() < 2 || !hdus[0].axes.empty() || hdus[1].kind != HduKind::binary_table) {
+        return nullptr;
+    }
+    const auto found = std::count_if(names.begin(), names.end(), [&](const char* name) {
+        return hdus[1].column(name) != nullptr;
+    });
+    return found >= 2 && is_lamost(file) ? &hdus[1] : nullptr;
+}
+
+std::vector<double> wavelength_of(const FitsFile& file, const Hdu& table, std::size_t pixels) {
+    const bool written = table.column("WAVELENGTH") != nullptr;
+    auto wavelength = lamost_wavelength(
+        file, pixels, written ? file.double_column(table, "WAVELENGTH") : std::vector<double>{});
+    if (!written && wavelength.empty()) file.double_column(table, "WAVELENGTH");
+    return wavelength;
 }
 
 Spectrum read(const FitsFile& file) {
@@ -30,7 +44,7 @@ Spectrum read(const FitsFile& file) {
     Spectrum spectrum;
     spectrum.flux = file.float_column(table, "FLUX");
     const std::size_t pixels = spectrum.flux.size();
-    spectrum.wavelength = lamost_wavelength(file, pixels, file.double_column(table, "WAVELENGTH"));
+    spectrum.wavelength = wavelength_of(file, table, pixels);
     spectrum.inverse_variance_known = table.column("IVAR") != nullptr;
     spectrum.inverse_variance = spectrum.inverse_variance_known ? file.float_column(table, "IVAR")
                                                                 : std::vector<float>(pixels, 1.0F);
