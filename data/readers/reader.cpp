@@ -61,8 +61,11 @@ const SpectrumReader& choose_reader(const SourceFile& file, const std::string& s
 }  // namespace
 
 std::span<const SpectrumReader> spectrum_readers() {
-    static const std::array readers = {sdss_reader(), lamost_reader(), desi_reader(),
-                                       desi_target_columns_reader()};
+    static const std::array readers = {
+        sdss_reader(),         sdss_plate_reader(),   lamost_reader(),
+        lamost_table_reader(), desi_reader(),         desi_target_columns_reader(),
+        miles_reader(),        stelib_reader(),       indo_us_reader(),
+        template_reader(),     generic_image_reader()};
     return readers;
 }
 

@@ -23,4 +23,15 @@ SpectrumReader desi_reader();
 /// DESI spectra as a table with one column of flux a target.
 SpectrumReader desi_target_columns_reader();
 
+/// Stellar libraries as 1-D images: air wavelengths, rest frame, no variance.
+SpectrumReader miles_reader();
+SpectrumReader stelib_reader();
+SpectrumReader indo_us_reader();
+
+/// Templates, eigenspectra and means: recognised in order to be refused (not_observed).
+SpectrumReader template_reader();
+
+/// Any other 1-D image with a wavelength axis.
+SpectrumReader generic_image_reader();
+
 }  // namespace balmer::data

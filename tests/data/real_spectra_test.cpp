@@ -175,7 +175,7 @@ TEST(RealSpectra, TablesOfLabelsArePassedOverAsSuch) {
                                   file.starts_with("redrock") || file.starts_with("spAll") ||
                                   file.starts_with("cat_for_clustering");
             Status expected = is_table ? Status::label_table : Status::ok;
-            if (file == "cB58_Lyman_break.fit") expected = Status::unknown_layout;
+            if (file == "cB58_Lyman_break.fit") expected = Status::not_observed;
             Status status = Status::ok;
             std::string detail;
             try {
@@ -188,7 +188,7 @@ TEST(RealSpectra, TablesOfLabelsArePassedOverAsSuch) {
             ++counts[name_of(status)];
         }
     }
-    EXPECT_EQ(counts["UNKNOWN_LAYOUT"], 1);
+    EXPECT_EQ(counts["NOT_OBSERVED"], 1);
     EXPECT_EQ(counts["LABEL_TABLE"], 17 + 2 + 2);
 }
 
