@@ -25,6 +25,10 @@ const char* name_of(Status status) {
             return "UNKNOWN_LAYOUT";
         case Status::not_observed:
             return "NOT_OBSERVED";
+        case Status::label_table:
+            return "LABEL_TABLE";
+        case Status::sky_fibre:
+            return "SKY_FIBRE";
         case Status::missing_column:
             return "MISSING_COLUMN";
         case Status::no_rows:

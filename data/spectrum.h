@@ -27,7 +27,8 @@ enum SpectrumFlag : std::uint32_t {
     fibre_flagged = 1U << 0,    ///< a fibre-level mask bit (SDSS bits 0-15) is set
     flux_not_finite = 1U << 1,  ///< NaN or infinite flux was masked
     bad_variance = 1U << 2,     ///< negative or non-finite inverse variance was set to 0
-    rest_frame = 1U << 3,  ///< the star's velocity was taken out: nothing to learn a redshift from
+    rest_frame = 1U << 3,   ///< the star's velocity was taken out: nothing to learn a redshift from
+    arm_missing = 1U << 4,  ///< an arm of the spectrograph gives no pixel, the others are used
 };
 
 /// Pixels are in vacuum wavelength (A), strictly increasing. All arrays have the same length.
@@ -68,6 +69,8 @@ enum class Status : std::uint8_t {
     bad_gzip,                 ///< CRC error or larger than the byte limit
     unknown_layout,           ///< readable, but no reader recognises it
     not_observed,             ///< templates, eigenspectra and means: no spectrum of one object
+    label_table,              ///< redshifts and other labels of spectra that stand in other files
+    sky_fibre,                ///< a fibre that looks at the empty sky
     missing_column,           ///< a required column is absent or has the wrong type
     no_rows,                  ///< zero rows
     length_mismatch,          ///< arrays of different length

@@ -112,7 +112,11 @@ struct FitsFile::Implementation {
     }
 
     const FitsColumn& numeric_column(const Hdu& hdu, std::string_view name, bool integers) const {
-        const FitsColumn* const column = hdu.column(name);
+        return numeric_column(hdu, hdu.column(name), name, integers);
+    }
+
+    const FitsColumn& numeric_column(const Hdu& hdu, const FitsColumn* column,
+                                     std::string_view name, bool integers) const {
         if (column != nullptr && (integers ? holds_integers(*column) : holds_numbers(*column))) {
             return *column;
         }
@@ -258,9 +262,15 @@ std::optional<std::string> FitsFile::text_key(const Hdu& hdu, const std::string&
 }
 
 std::vector<float> FitsFile::float_column(const Hdu& hdu, std::string_view name) const {
-    const FitsColumn& column = implementation_->numeric_column(hdu, name, false);
-    if (column.type != 'E') return narrowed(double_column(hdu, name));
-    return implementation_->read_column<float>(hdu, column, TFLOAT, 0, hdu.rows());
+    return float_column(hdu, implementation_->numeric_column(hdu, name, false));
+}
+
+std::vector<float> FitsFile::float_column(const Hdu& hdu, const FitsColumn& column) const {
+    implementation_->numeric_column(hdu, &column, column.name, false);
+    if (column.type == 'E') {
+        return implementation_->read_column<float>(hdu, column, TFLOAT, 0, hdu.rows());
+    }
+    return narrowed(implementation_->read_column<double>(hdu, column, TDOUBLE, 0, hdu.rows()));
 }
 
 std::vector<double> FitsFile::double_column(const Hdu& hdu, std::string_view name) const {
@@ -325,6 +335,16 @@ std::vector<float> FitsFile::float_image_row(const Hdu& hdu, std::int64_t row) c
 
 std::vector<double> FitsFile::double_image_row(const Hdu& hdu, std::int64_t row) const {
     return implementation_->read_image_row<double>(hdu, row, TDOUBLE);
+}
+
+std::vector<std::int64_t> FitsFile::integer_image_row(const Hdu& hdu, std::int64_t row) const {
+    const int type = implementation_->image_type(hdu);
+    if (type == FLOAT_IMG || type == DOUBLE_IMG) {
+        throw SpectrumError(
+            path(), Status::missing_column,
+            fmt::format("HDU {}: the image holds floats, integers are needed", hdu.index));
+    }
+    return implementation_->read_image_row<std::int64_t>(hdu, row, TLONGLONG);
 }
 
 }  // namespace balmer::data

@@ -45,6 +45,8 @@ class FitsFile {
     /// Throws SpectrumError(missing_column), listing the columns there are, when the column is
     /// absent or holds no numbers (integer_column: no integers).
     std::vector<float> float_column(const Hdu& hdu, std::string_view name) const;
+    /// The same for one of `hdu.columns`, where names repeat.
+    std::vector<float> float_column(const Hdu& hdu, const FitsColumn& column) const;
     std::vector<double> double_column(const Hdu& hdu, std::string_view name) const;
     /// Unsigned 64-bit values (K with TZERO 2^63) keep their bits: above 2^63 they come out
     /// negative.
@@ -67,9 +69,12 @@ class FitsFile {
     std::optional<std::string> text_cell(const Hdu& hdu, std::string_view name,
                                          std::int64_t row) const;
 
-    /// Row `row` (from 0, counted over all axes but the first) of an image: axes[0] values.
+    /// Row `row` (from 0, counted over all axes but the first) of an image: axes[0] values; nothing
+    /// else is read. Throws SpectrumError: bad_structure when there is no such row, missing_column
+    /// when integers are asked for and the image holds floats.
     std::vector<float> float_image_row(const Hdu& hdu, std::int64_t row) const;
     std::vector<double> double_image_row(const Hdu& hdu, std::int64_t row) const;
+    std::vector<std::int64_t> integer_image_row(const Hdu& hdu, std::int64_t row) const;
 
   private:
     struct Implementation;

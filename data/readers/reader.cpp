@@ -7,6 +7,7 @@
 #include <array>
 #include <string_view>
 
+#include "data/readers/label_table.h"
 #include "data/readers/surveys.h"
 #include "data/readers/validate.h"
 
@@ -24,6 +25,20 @@ std::string known_surveys() {
     return fmt::format("{}", fmt::join(surveys, ", "));
 }
 
+/// A table of labels among the spectra is passed over under a name of its own.
+void refuse_label_table(const SourceFile& file) {
+    if (file.fits() == nullptr) return;
+    const Hdu* const table = label_table_of(*file.fits());
+    const auto readers = spectrum_readers();
+    const bool has_spectra =
+        std::any_of(readers.begin(), readers.end(),
+                    [&](const SpectrumReader& reader) { return reader.recognises(file); });
+    if (table == nullptr || has_spectra) return;
+    throw SpectrumError(
+        file.path(), Status::label_table,
+        fmt::format("no spectra, but labels of {} objects: {}", table->rows(), file.description()));
+}
+
 const SpectrumReader& choose_reader(const SourceFile& file, const std::string& survey) {
     bool is_known = survey == "auto";
     for (const SpectrumReader& reader : spectrum_readers()) {
@@ -35,6 +50,7 @@ const SpectrumReader& choose_reader(const SourceFile& file, const std::string& s
         throw UsageError(
             fmt::format("no survey '{}'; there are: auto, {}", survey, known_surveys()));
     }
+    refuse_label_table(file);
     const std::string reason = survey == "auto"
                                    ? fmt::format("no reader ({}) recognises it", known_surveys())
                                    : fmt::format("no {} layout", survey);
@@ -46,7 +62,11 @@ const SpectrumReader& choose_reader(const SourceFile& file, const std::string& s
 
 std::span<const SpectrumReader> spectrum_readers() {
     static const std::array readers = {sdss_reader(),
+                                       sdss_plate_reader(),
                                        lamost_reader(),
+                                       lamost_table_reader(),
+                                       desi_reader(),
+                                       desi_target_columns_reader(),
                                        miles_reader(),
                                        stelib_reader(),
                                        indo_us_reader(),

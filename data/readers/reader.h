@@ -57,8 +57,9 @@ std::span<const SpectrumReader> spectrum_readers();
 ///
 /// Spectra that are unusable by themselves (lengths, wavelength, coverage) go to `sink.skipped`.
 /// Throws SpectrumError when the file as a whole is unusable: all that the gate throws,
-/// unknown_layout (with what the file holds), missing_column, no_rows, decoder_failed; what the
-/// sink has been given by then stands. Throws UsageError when options.survey names no survey.
+/// unknown_layout (with what the file holds), label_table, missing_column, no_rows, decoder_failed;
+/// what the sink has been given by then stands. Throws UsageError when options.survey names no
+/// survey.
 void read_spectra(const SourceFile& file, const ReadOptions& options, const ReadSink& sink);
 void read_spectra(const std::string& path, const ReadOptions& options, const ReadSink& sink);
 

@@ -8,8 +8,20 @@ namespace balmer::data {
 /// SDSS, BOSS and eBOSS `spec-PLATE-MJD-FIBER` files, full and lite.
 SpectrumReader sdss_reader();
 
+/// SDSS, BOSS and eBOSS `spPlate` files: an image of all fibres of a plate.
+SpectrumReader sdss_plate_reader();
+
 /// LAMOST low-resolution files in the image layout: one row of the primary image a quantity.
 SpectrumReader lamost_reader();
+
+/// LAMOST low-resolution files from DR8 on: a table of one row whose columns are arrays.
+SpectrumReader lamost_table_reader();
+
+/// DESI coadd and spectra files: images of each arm, merged where the arms overlap.
+SpectrumReader desi_reader();
+
+/// DESI spectra as a table with one column of flux a target.
+SpectrumReader desi_target_columns_reader();
 
 /// Stellar libraries as 1-D images: air wavelengths, rest frame, no variance.
 SpectrumReader miles_reader();

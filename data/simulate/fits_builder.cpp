@@ -23,6 +23,14 @@ struct FitsBuilder::State {
         fits_clear_errmsg();
         throw Error(fmt::format("cannot build a FITS file: {}: {}", call, text));
     }
+
+    template <class T>
+    void image(int stored, int given, std::vector<LONGLONG> axes, const std::vector<T>& pixels) {
+        fits_create_imgll(file, stored, static_cast<int>(axes.size()), axes.data(), &status);
+        fits_write_img(file, given, 1, static_cast<LONGLONG>(pixels.size()),
+                       const_cast<T*>(pixels.data()), &status);
+        check("fits_write_img");
+    }
 };
 
 FitsBuilder::FitsBuilder() : state_(std::make_unique<State>()) {
@@ -56,12 +64,16 @@ void FitsBuilder::empty_primary() {
 }
 
 void FitsBuilder::image(std::int64_t columns, std::int64_t rows, const std::vector<float>& pixels) {
-    State& s = *state_;
-    LONGLONG axes[2] = {columns, rows};
-    fits_create_imgll(s.file, FLOAT_IMG, 2, axes, &s.status);
-    fits_write_img(s.file, TFLOAT, 1, static_cast<LONGLONG>(pixels.size()),
-                   const_cast<float*>(pixels.data()), &s.status);
-    s.check("fits_write_img");
+    state_->image(FLOAT_IMG, TFLOAT, {columns, rows}, pixels);
+}
+
+void FitsBuilder::image(std::int64_t columns, std::int64_t rows,
+                        const std::vector<std::uint32_t>& pixels) {
+    state_->image(ULONG_IMG, TUINT, {columns, rows}, pixels);
+}
+
+void FitsBuilder::image(const std::vector<double>& pixels) {
+    state_->image(DOUBLE_IMG, TDOUBLE, {static_cast<LONGLONG>(pixels.size())}, pixels);
 }
 
 void FitsBuilder::table(const std::string& name, std::int64_t rows,

@@ -33,6 +33,10 @@ class FitsBuilder {
     void empty_primary();
     /// Float image, axis 1 fastest.
     void image(std::int64_t columns, std::int64_t rows, const std::vector<float>& pixels);
+    /// The same of unsigned integers, stored as FITS does: signed, with BZERO = 2^31.
+    void image(std::int64_t columns, std::int64_t rows, const std::vector<std::uint32_t>& pixels);
+    /// One axis of doubles.
+    void image(const std::vector<double>& pixels);
     void table(const std::string& name, std::int64_t rows, const std::vector<FitsColumn>& columns);
 
     // Header cards of the HDU made last.

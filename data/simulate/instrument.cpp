@@ -73,6 +73,27 @@ constexpr TelluricBand telluric_bands[] = {{6867, 6945, 0.35}, {7160, 7340, 0.15
                                            {7594, 7700, 1.0},  {8130, 8350, 0.2},
                                            {8940, 9160, 0.3},  {9300, 9640, 0.7}};
 
+/// Survey pixels: the mean of the fine pixels they cover.
+std::vector<double> rebin(const std::vector<double>& fine, std::int64_t first_pixel,
+                          std::int64_t count) {
+    std::vector<double> coarse(static_cast<std::size_t>(count));
+    const auto start = static_cast<std::int64_t>(std::llround(observed_grid.start * 1e4));
+    for (std::int64_t i = 0; i < count; ++i) {
+        const auto k = static_cast<std::size_t>(2 * (first_pixel + i - start));
+        coarse[static_cast<std::size_t>(i)] =
+            0.25 * fine[k - 1] + 0.5 * fine[k] + 0.25 * fine[k + 1];
+    }
+    return coarse;
+}
+
+double median(std::vector<double> values) {
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+}
+
+}  // namespace
+
 /// Smooth calibration error: a tilt, a few long waves, and for split instruments a step where the
 /// arms meet.
 void miscalibrate(Random& random, std::vector<double>& flux, Instrument instrument) {
@@ -106,27 +127,6 @@ void miscalibrate(Random& random, std::vector<double>& flux, Instrument instrume
             std::exp(log_error - 0.921 * dust * milky_way_extinction(wavelength));
     }
 }
-
-/// Survey pixels: the mean of the fine pixels they cover.
-std::vector<double> rebin(const std::vector<double>& fine, std::int64_t first_pixel,
-                          std::int64_t count) {
-    std::vector<double> coarse(static_cast<std::size_t>(count));
-    const auto start = static_cast<std::int64_t>(std::llround(observed_grid.start * 1e4));
-    for (std::int64_t i = 0; i < count; ++i) {
-        const auto k = static_cast<std::size_t>(2 * (first_pixel + i - start));
-        coarse[static_cast<std::size_t>(i)] =
-            0.25 * fine[k - 1] + 0.5 * fine[k] + 0.25 * fine[k + 1];
-    }
-    return coarse;
-}
-
-double median(std::vector<double> values) {
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-}
-
-}  // namespace
 
 Exposure observe(Random& random, std::vector<double> flux, Instrument instrument,
                  double signal_to_noise) {

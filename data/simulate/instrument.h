@@ -42,6 +42,10 @@ struct Exposure {
     }
 };
 
+/// Puts the flaws of a calibration and the Milky Way's dust on the flux of a source on
+/// `observed_grid`.
+void miscalibrate(Random& random, std::vector<double>& flux, Instrument instrument);
+
 /// Observes a source on `observed_grid` so that the median flux * sqrt(ivar) is about
 /// `signal_to_noise`. Flux scale and noise level resemble the survey's.
 Exposure observe(Random& random, std::vector<double> flux, Instrument instrument,

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "data/readers/arm_merger.h"
 #include "data/simulate/source.h"
 
 namespace balmer::data {
@@ -60,13 +61,91 @@ double draw_signal_to_noise(Random& random, const std::string& object_class, Sam
     return draw_lognormal(random, 3.5, 0.85, 0.4, 35.0);
 }
 
+/// Plate, MJD and fibre, or plan and spectrograph, and the id made of them.
+void identify_exposure(std::int64_t index, bool lamost, SimulatedSpectrum& result) {
+    const std::int64_t fibres = lamost ? 250 : result.boss ? 1000 : 640;
+    result.fibre = index % fibres + 1;
+    if (lamost) {
+        const std::int64_t block = index / (fibres * 16);
+        result.spectrograph = index / fibres % 16 + 1;
+        result.plate = block + 1;
+        result.mjd = 57000 + block % 2000;
+        result.spectrum.object_id = 900000000 + index + 1;
+        return;
+    }
+    // Plates no survey has used, within the 14 bits that SPECOBJID has for them: eBOSS and MaNGA
+    // end below 13000, SDSS-V begins with 15000. Legacy plates 13000-13999, BOSS plates
+    // 14000-14999; when a thousand are full the next night begins.
+    constexpr std::int64_t plates = 1000;
+    const std::int64_t block = index / fibres;
+    result.plate = (result.boss ? 14000 : 13000) + block % plates;
+    result.mjd = (result.boss ? 56000 : 53000) + block / plates;
+    result.spectrum.object_id =
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(result.plate) << 50U |
+                                  static_cast<std::uint64_t>(result.fibre) << 38U |
+                                  static_cast<std::uint64_t>(result.mjd - 50000) << 24U);
+}
+
+/// The spectrum as a reader gives it.
+void fill_from_exposure(SimulatedSpectrum& result) {
+    const Exposure& e = result.exposure;
+    Spectrum& spectrum = result.spectrum;
+    const std::size_t pixels = e.flux.size();
+    spectrum.wavelength.resize(pixels);
+    spectrum.mask.resize(pixels);
+    spectrum.flux = e.flux;
+    spectrum.inverse_variance = e.inverse_variance;
+    constexpr std::int32_t bad =
+        (1 << full_reject) | (1 << no_sky) | (1 << bright_sky) | (1 << no_data);
+    for (std::size_t i = 0; i < pixels; ++i) {
+        spectrum.wavelength[i] = std::pow(10.0, e.log10_wavelength(static_cast<std::int64_t>(i)));
+        if (e.inverse_variance[i] <= 0.0F || (e.and_mask[i] & bad) != 0) {
+            spectrum.mask[i] = 1;
+            spectrum.inverse_variance[i] = 0.0F;
+        }
+        if ((e.and_mask[i] & 0xFFFF) != 0) spectrum.flags |= fibre_flagged;
+    }
+}
+
+void observe_with_desi(Random& random, const Source& source, double depth, std::int64_t index,
+                       SimulatedSpectrum& result) {
+    // The bit of TARGETID that marks mock targets: no observed one has it.
+    constexpr std::int64_t mock = std::int64_t{1} << 58;
+    result.plate = index / targets_per_desi_file;
+    result.fibre = index % targets_per_desi_file;
+    result.mjd = 59500 + result.plate % 1000;
+    Spectrum& spectrum = result.spectrum;
+    spectrum.row = result.fibre;
+    spectrum.object_id = mock | result.object;
+    std::vector<double> wavelength;
+    for (DesiArm& arm : observe_desi(random, source.flux, depth)) {
+        const std::vector<double> own = arm.wavelengths();
+        wavelength.insert(wavelength.end(), own.begin(), own.end());
+        spectrum.flux.insert(spectrum.flux.end(), arm.flux.begin(), arm.flux.end());
+        spectrum.inverse_variance.insert(spectrum.inverse_variance.end(),
+                                         arm.inverse_variance.begin(), arm.inverse_variance.end());
+        for (const std::uint32_t bits : arm.mask) spectrum.mask.push_back(bits != 0 ? 1 : 0);
+        result.arms.push_back(std::move(arm));
+    }
+    ArmMerger("simulated", wavelength, result.arms.size()).merge(spectrum);
+}
+
+/// The spectral classes of redrock's templates; galaxies and quasars have none.
+std::string redrock_subtype(const Source& source) {
+    if (source.object_class != "STAR") return "";
+    for (const char* const two_letters : {"WD", "CV"}) {
+        if (source.subclass.starts_with(two_letters)) return two_letters;
+    }
+    return source.subclass.substr(0, 1);
+}
+
 }  // namespace
 
 Simulator::Simulator(const SimulationOptions& options)
     : options_(options), libraries_(std::make_unique<Libraries>()) {
-    if (options_.survey != "sdss" && options_.survey != "lamost")
+    if (options_.survey != "sdss" && options_.survey != "lamost" && options_.survey != "desi")
         throw UsageError(
-            fmt::format("survey '{}' cannot be simulated: sdss or lamost", options_.survey));
+            fmt::format("survey '{}' cannot be simulated: sdss, lamost or desi", options_.survey));
     if (options_.count < 0) throw UsageError("the number of spectra is negative");
     if (options_.classes.empty()) throw UsageError("no class to simulate");
     for (const std::string& name : options_.classes)
@@ -90,42 +169,37 @@ SimulatedSpectrum Simulator::simulate(std::int64_t index) const {
 
     const std::string& object_class = options_.classes[object.below(options_.classes.size())];
     const bool lamost = options_.survey == "lamost";
-    // Two spectra in three come from the newer spectrograph.
-    const bool boss = object.uniform() < 0.67;
-    const Sample sample = lamost ? Sample::lamost : boss ? Sample::boss : Sample::legacy;
+    const bool desi = options_.survey == "desi";
+    // Two spectra in three come from the newer spectrograph, or from DESI's dark time.
+    const bool faint = object.uniform() < 0.67;
+    const Sample sample = lamost ? Sample::lamost : faint ? Sample::boss : Sample::legacy;
     const Source source = object_class == "STAR" ? draw_star(object, sample)
                           : object_class == "GALAXY"
                               ? draw_galaxy(object, sample, *libraries_->populations)
                               : draw_quasar(object, sample, *libraries_->populations);
     const double depth = draw_signal_to_noise(object, object_class, sample, source.z);
-    const double ra = object.uniform(0.0, 360.0);
-    const double dec =
-        std::asin(object.uniform(lamost ? -0.17 : -0.19, lamost ? 0.86 : 0.94)) * 57.29577951308232;
-
-    const Instrument instrument = lamost ? Instrument::lamost
-                                  : boss ? Instrument::boss
-                                         : Instrument::sdss_legacy;
-    result.exposure = observe(exposure, source.flux, instrument, depth);
-
-    result.boss = !lamost && boss;
-    const std::int64_t fibres = lamost ? 250 : boss ? 1000 : 640;
-    result.fibre = index % fibres + 1;
-    result.spectrograph = lamost ? index / fibres % 16 + 1 : 0;
-    const std::int64_t block = lamost ? index / (fibres * 16) : index / fibres;
-    // Numbers no survey has used: plates from 20000 (legacy) and 40000 (BOSS).
-    result.plate = lamost ? block + 1 : (boss ? 40000 : 20000) + block;
-    result.mjd = (lamost ? 57000 : boss ? 56000 : 53000) + block % 2000;
-
     Spectrum& spectrum = result.spectrum;
     spectrum.survey = options_.survey;
-    spectrum.object_id =
-        lamost ? 900000000 + index + 1
-               : ((result.plate << 50) | (result.fibre << 38) | ((result.mjd - 50000) << 24));
-    spectrum.ra = ra;
-    spectrum.dec = dec;
+    spectrum.ra = object.uniform(0.0, 360.0);
+    spectrum.dec =
+        std::asin(object.uniform(lamost ? -0.17 : -0.19, lamost ? 0.86 : 0.94)) * 57.29577951308232;
+
+    if (desi) {
+        observe_with_desi(exposure, source, depth, index, result);
+    } else {
+        result.boss = !lamost && faint;
+        const Instrument instrument = lamost  ? Instrument::lamost
+                                      : faint ? Instrument::boss
+                                              : Instrument::sdss_legacy;
+        result.exposure = observe(exposure, source.flux, instrument, depth);
+        identify_exposure(index, lamost, result);
+        fill_from_exposure(result);
+    }
+    spectrum.survey_snr = signal_to_noise(spectrum);
+
     Labels& labels = spectrum.labels;
     labels.object_class = source.object_class;
-    labels.subclass = source.subclass;
+    labels.subclass = desi ? redrock_subtype(source) : source.subclass;
     labels.z = source.z;
     labels.zwarn = 0;
     labels.teff = source.teff;
@@ -133,24 +207,6 @@ SimulatedSpectrum Simulator::simulate(std::int64_t index) const {
     labels.feh = source.feh;
     const double error = object_class == "QSO" ? 6e-4 : object_class == "GALAXY" ? 6e-5 : 1.5e-5;
     labels.z_err = error * (1.0 + 5.0 / std::max(depth, 0.3)) * (1.0 + source.z);
-
-    const Exposure& e = result.exposure;
-    const std::size_t pixels = e.flux.size();
-    spectrum.wavelength.resize(pixels);
-    spectrum.mask.resize(pixels);
-    spectrum.flux = e.flux;
-    spectrum.inverse_variance = e.inverse_variance;
-    constexpr std::int32_t bad =
-        (1 << full_reject) | (1 << no_sky) | (1 << bright_sky) | (1 << no_data);
-    for (std::size_t i = 0; i < pixels; ++i) {
-        spectrum.wavelength[i] = std::pow(10.0, e.log10_wavelength(static_cast<std::int64_t>(i)));
-        if (e.inverse_variance[i] <= 0.0F || (e.and_mask[i] & bad) != 0) {
-            spectrum.mask[i] = 1;
-            spectrum.inverse_variance[i] = 0.0F;
-        }
-        if ((e.and_mask[i] & 0xFFFF) != 0) spectrum.flags |= fibre_flagged;
-    }
-    spectrum.survey_snr = signal_to_noise(spectrum);
     return result;
 }
 

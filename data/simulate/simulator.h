@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/simulate/desi_instrument.h"
 #include "data/simulate/instrument.h"
 #include "data/spectrum.h"
 
@@ -16,7 +17,7 @@ namespace balmer::data {
 struct SimulationOptions {
     std::int64_t count = 1000;
     std::uint64_t seed = 1;
-    std::string survey = "sdss";                                   ///< "sdss" or "lamost"
+    std::string survey = "sdss";                                   ///< "sdss", "lamost" or "desi"
     std::vector<std::string> classes = {"STAR", "GALAXY", "QSO"};  ///< drawn equally
     double repeat_share = 0.03;  ///< share of spectra that observe an earlier object again
     bool overwrite = false;      ///< survey files only: allow a folder that is not empty
@@ -26,14 +27,18 @@ struct SimulationOptions {
 /// A spectrum with what only its maker knows.
 struct SimulatedSpectrum {
     Spectrum spectrum;              ///< as a reader of the survey's file returns it
-    simulation::Exposure exposure;  ///< pixels as they stand in the survey's file
-    std::int64_t object = 0;        ///< index of the spectrum that first observed this object
-    std::int64_t plate = 0;         ///< SDSS plate or LAMOST plan number
+    simulation::Exposure exposure;  ///< pixels as they stand in the survey's file (not DESI)
+    std::vector<simulation::DesiArm> arms;  ///< the same, DESI only: B, R and Z
+    std::int64_t object = 0;  ///< index of the spectrum that first observed this object
+    std::int64_t plate = 0;   ///< SDSS plate, LAMOST plan number or number of the DESI file
     std::int64_t mjd = 0;
-    std::int64_t fibre = 0;
+    std::int64_t fibre = 0;         ///< DESI: row of the file
     std::int64_t spectrograph = 0;  ///< LAMOST only, 1-16
     bool boss = false;              ///< SDSS only: BOSS spectrograph
 };
+
+/// Spectra i, i + 1, ... of one DESI file: the first is a multiple of this.
+inline constexpr std::int64_t targets_per_desi_file = 50;
 
 /// Makes spectra one by one. Immutable after construction: `simulate` may be called from many
 /// threads.

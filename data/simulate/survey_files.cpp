@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "data/object_id.h"
 #include "kernels/core/parallel.h"
 #include "weights/atomic_file.h"
 
@@ -44,6 +45,17 @@ void write_atomically(const fs::path& path, const void* bytes, std::size_t size)
     if (error) fail(error.value());
 }
 
+void write_bytes(const fs::path& path, const std::vector<std::uint8_t>& bytes) {
+    write_atomically(path, bytes.data(), bytes.size());
+}
+
+void write_desi_files(const fs::path& folder, const std::vector<SimulatedSpectrum>& targets) {
+    const DesiFiles files = write_desi(targets);
+    const std::string coadd = survey_file_name(targets[0]);
+    write_bytes(folder / ("redrock" + coadd.substr(coadd.find('-'))), files.redrock);
+    write_bytes(folder / coadd, files.coadd);
+}
+
 std::string number(const std::optional<double>& value, int decimals) {
     return value ? fmt::format("{:.{}f}", *value, decimals) : std::string();
 }
@@ -64,6 +76,8 @@ void prepare_folder(const fs::path& folder, bool overwrite) {
 }  // namespace
 
 std::string survey_file_name(const SimulatedSpectrum& simulated) {
+    if (simulated.spectrum.survey == "desi")
+        return fmt::format("coadd-sim-dark-{:05d}.fits", simulated.plate);
     if (simulated.spectrum.survey == "lamost")
         return fmt::format("spec-{}-SIM{:05d}_sp{:02d}-{:03d}.fits", simulated.mjd, simulated.plate,
                            simulated.spectrograph, simulated.fibre);
@@ -79,8 +93,8 @@ std::string catalog_row(const SimulatedSpectrum& simulated) {
     const Spectrum& s = simulated.spectrum;
     const Labels& l = s.labels;
     return fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}", survey_file_name(simulated),
-                       s.survey, s.object_id, number(s.ra, 7), number(s.dec, 7), l.object_class,
-                       l.subclass, number(l.z, 7), number(l.z_err, 7),
+                       s.survey, id_text(s.survey, s.object_id), number(s.ra, 7), number(s.dec, 7),
+                       l.object_class, l.subclass, number(l.z, 7), number(l.z_err, 7),
                        l.zwarn ? fmt::format("{}", *l.zwarn) : std::string(), number(l.teff, 1),
                        number(l.logg, 3), number(l.feh, 3), number(s.survey_snr, 3));
 }
@@ -92,7 +106,8 @@ void simulate_survey(const std::string& out_dir, const SimulationOptions& option
     const Simulator simulator(options);
     Context context;
     context.threads = options.threads;
-    constexpr std::int64_t block = 64;
+    const bool desi = options.survey == "desi";
+    const std::int64_t block = desi ? targets_per_desi_file : 64;
     std::string catalog = catalog_header() + "\n";
     std::vector<SimulatedSpectrum> spectra;
     for (std::int64_t begin = 0; begin < options.count; begin += block) {
@@ -101,10 +116,13 @@ void simulate_survey(const std::string& out_dir, const SimulationOptions& option
         parallel_for(context, end - begin, 1, [&](std::int64_t k) {
             spectra[static_cast<std::size_t>(k)] = simulator.simulate(begin + k);
         });
+        if (desi) write_desi_files(folder, spectra);
         for (const SimulatedSpectrum& simulated : spectra) {
-            const std::vector<std::uint8_t> bytes =
-                options.survey == "lamost" ? write_lamost(simulated) : write_sdss(simulated);
-            write_atomically(folder / survey_file_name(simulated), bytes.data(), bytes.size());
+            if (!desi) {
+                write_bytes(folder / survey_file_name(simulated), options.survey == "lamost"
+                                                                      ? write_lamost(simulated)
+                                                                      : write_sdss(simulated));
+            }
             catalog += catalog_row(simulated) + "\n";
         }
         if (progress) progress(end, options.count);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "data/object_id.h"
 #include "data/simulate/fits_builder.h"
 #include "data/simulate/survey_files.h"
 
@@ -76,7 +77,7 @@ std::vector<std::uint8_t> write_sdss(const SimulatedSpectrum& simulated) {
                 text_column("INSTRUMENT", simulated.boss ? "BOSS" : "SDSS"),
                 text_column("PROGRAMNAME", "simulated"),
                 text_column("PLATEQUALITY", "good"),
-                text_column("SPECOBJID", fmt::format("{}", spectrum.object_id), 22),
+                text_column("SPECOBJID", id_text("sdss", spectrum.object_id), 22),
                 integer_column("PLATE", "J", {simulated.plate}),
                 integer_column("MJD", "J", {simulated.mjd}),
                 integer_column("FIBERID", "J", {simulated.fibre}),

@@ -68,7 +68,7 @@ Command simulate_command(CLI::App& program) {
     command
         ->add_option("--survey", options.survey,
                      "survey whose instrument and files are imitated (example: --survey lamost)")
-        ->check(CLI::IsMember({"sdss", "lamost"}));
+        ->check(CLI::IsMember({"sdss", "lamost", "desi"}));
     command
         ->add_option("--classes", options.classes,
                      "classes, drawn equally, with commas between (example: --classes STAR,QSO)")

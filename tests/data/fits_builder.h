@@ -146,6 +146,24 @@ std::string primary_image(const std::vector<std::vector<T>>& rows,
     return header(cards) + blocks(bytes);
 }
 
+/// An image extension of equally long rows, float, double or int32; a single row has one axis if
+/// `flat`.
+template <class T>
+std::string image(std::string_view name, const std::vector<std::vector<T>>& rows,
+                  const std::vector<std::string>& extra = {}, bool flat = false) {
+    const int bits = 8 * static_cast<int>(sizeof(T));
+    std::vector<std::string> cards = {
+        text_card("XTENSION", "IMAGE"), card("BITPIX", std::is_integral_v<T> ? bits : -bits),
+        card("NAXIS", flat ? 1 : 2),
+        card("NAXIS1", static_cast<std::int64_t>(rows.empty() ? 0 : rows[0].size()))};
+    if (!flat) cards.push_back(card("NAXIS2", static_cast<std::int64_t>(rows.size())));
+    cards.insert(cards.end(), {card("PCOUNT", 0), card("GCOUNT", 1), text_card("EXTNAME", name)});
+    cards.insert(cards.end(), extra.begin(), extra.end());
+    std::string bytes;
+    for (const auto& row : rows) bytes += big_endian(row);
+    return header(cards) + blocks(bytes);
+}
+
 /// `bytes` with the card of `keyword` (its first appearance from `from` on) replaced.
 inline std::string with_card(std::string bytes, std::string_view keyword, const std::string& card,
                              std::size_t from = 0) {

@@ -314,9 +314,9 @@ TEST_F(VitData, SimulatesFilesThatPackWithTheLabelsOfTheirCatalogue) {
     EXPECT_EQ(run("simulate --count 1 --out " + simulated).code, 2);
     EXPECT_EQ(run("simulate --count 1 --classes PLANET --out " + set()).code, 2);
     EXPECT_EQ(run("simulate --count 0 --out " + set()).code, 2);
-    const Outcome desi = run("simulate --count 1 --survey desi --out " + set());
-    EXPECT_EQ(desi.code, 2);
-    EXPECT_EQ(desi.error, "vit-data: --survey: desi not in {sdss,lamost}\n");
+    const Outcome gaia = run("simulate --count 1 --survey gaia --out " + set());
+    EXPECT_EQ(gaia.code, 2);
+    EXPECT_EQ(gaia.error, "vit-data: --survey: gaia not in {sdss,lamost,desi}\n");
 }
 
 TEST_F(VitData, Fault46KeepsTheOldSetWhenTheNewOneDoesNotFit) {
