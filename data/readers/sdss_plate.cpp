@@ -45,7 +45,9 @@ class BestRedshifts {
         if (!fs::exists(path, error)) return;  // bytes in memory lie beside nothing
         const fs::path folder = fs::path(path).parent_path();
         const std::string name = fmt::format("spZbest-{:04}-{:05}.fits", plate.plate, plate.mjd);
-        for (const fs::path& place : {folder, folder / plate.run2d}) {
+        // A name from a header must not lead out of the folder.
+        const bool plain = fs::path(plate.run2d).filename() == plate.run2d && plate.run2d != "..";
+        for (const fs::path& place : {folder, plain ? folder / plate.run2d : folder}) {
             for (const char* const suffix : {"", ".gz"}) {
                 const fs::path candidate = place / (name + suffix);
                 if (fs::is_regular_file(candidate, error) && open(candidate, plate, options)) {
