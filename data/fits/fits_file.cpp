@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 
 #include "data/fits/fits_card.h"
+#include "data/fits/fits_header.h"
 #include "data/spectrum.h"
 
 namespace balmer::data {
@@ -97,9 +99,34 @@ struct FitsFile::Implementation {
         require(status, hdu);
     }
 
+    /// Whether a header has a card of that keyword: far cheaper than to let CFITSIO move to the
+    /// HDU, parse its header again and search it, and most keywords that readers ask for are
+    /// absent.
+    bool has_card(const Hdu& hdu, const std::string& keyword) const {
+        constexpr std::size_t keyword_characters = 8;
+        if (keyword.empty() || keyword.size() > keyword_characters) {
+            return true;  // CFITSIO's own conventions
+        }
+        std::int64_t begin = 0;
+        if (hdu.index > 0) {
+            const Hdu& before = hdus[static_cast<std::size_t>(hdu.index) - 1];
+            begin = round_up_to_block(before.data_offset + before.data_bytes).value_or(0);
+        }
+        const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
+        const std::string_view text(bytes.data(), bytes.size());
+        for (std::int64_t card = begin; card + fits_card_bytes <= hdu.data_offset;
+             card += fits_card_bytes) {
+            const auto position = static_cast<std::size_t>(card);
+            const bool may_be = lower(text[position]) == lower(keyword[0]);
+            if (may_be && same_name(card_keyword(text.substr(position)), keyword)) return true;
+        }
+        return false;
+    }
+
     /// Runs a keyword reader; forgets CFITSIO's complaint when there is no such value.
     template <class Read>
-    bool read_key(const Hdu& hdu, Read read) const {
+    bool read_key(const Hdu& hdu, const std::string& keyword, Read read) const {
+        if (!has_card(hdu, keyword)) return false;
         select(hdu);
         int status = 0;
         read(&status);
@@ -236,7 +263,7 @@ const Hdu* FitsFile::hdu_named(std::string_view name) const {
 
 std::optional<double> FitsFile::real_key(const Hdu& hdu, const std::string& keyword) const {
     double value = 0;
-    const bool found = implementation_->read_key(hdu, [&](int* status) {
+    const bool found = implementation_->read_key(hdu, keyword, [&](int* status) {
         fits_read_key(implementation_->handle, TDOUBLE, keyword.c_str(), &value, nullptr, status);
     });
     return found && std::isfinite(value) ? std::optional(value) : std::nullopt;
@@ -245,7 +272,7 @@ std::optional<double> FitsFile::real_key(const Hdu& hdu, const std::string& keyw
 std::optional<std::int64_t> FitsFile::integer_key(const Hdu& hdu,
                                                   const std::string& keyword) const {
     LONGLONG value = 0;
-    const bool found = implementation_->read_key(hdu, [&](int* status) {
+    const bool found = implementation_->read_key(hdu, keyword, [&](int* status) {
         fits_read_key(implementation_->handle, TLONGLONG, keyword.c_str(), &value, nullptr, status);
     });
     return found ? std::optional<std::int64_t>(value) : std::nullopt;
@@ -253,7 +280,7 @@ std::optional<std::int64_t> FitsFile::integer_key(const Hdu& hdu,
 
 std::optional<std::string> FitsFile::text_key(const Hdu& hdu, const std::string& keyword) const {
     std::array<char, FLEN_VALUE> value{};
-    const bool found = implementation_->read_key(hdu, [&](int* status) {
+    const bool found = implementation_->read_key(hdu, keyword, [&](int* status) {
         fits_read_key(implementation_->handle, TSTRING, keyword.c_str(), value.data(), nullptr,
                       status);
     });

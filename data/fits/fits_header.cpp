@@ -93,6 +93,11 @@ void FitsHeader::require_order(std::string_view file, std::int64_t offset) const
     for (std::int64_t axis = 1; axis <= axes; ++axis) {
         expected.push_back(fmt::format("NAXIS{}", axis));
     }
+    // CFITSIO takes the columns of a table from where this keyword should stand, unchecked.
+    const std::string extension = text("XTENSION");
+    if (extension == "BINTABLE" || extension == "TABLE") {
+        expected.insert(expected.end(), {"PCOUNT", "GCOUNT", "TFIELDS"});
+    }
     for (std::size_t i = 0; i < expected.size(); ++i) {
         const std::int64_t number = static_cast<std::int64_t>(i) + 1;
         const std::string_view keyword =

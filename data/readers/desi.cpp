@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 
 #include "data/readers/arm_merger.h"
@@ -198,8 +199,8 @@ Spectrum CoaddFile::read_row(std::int64_t row) const {
     }
     merger_.merge(spectrum);
     const auto index = static_cast<std::size_t>(row);
-    if (!ra_.empty()) spectrum.ra = ra_[index];
-    if (!dec_.empty()) spectrum.dec = dec_[index];
+    if (!ra_.empty() && std::isfinite(ra_[index])) spectrum.ra = ra_[index];
+    if (!dec_.empty() && std::isfinite(dec_[index])) spectrum.dec = dec_[index];
     labels_.describe(targets_[index], spectrum);
     return spectrum;
 }

@@ -157,8 +157,7 @@ void DesiLabels::describe(std::int64_t target, Spectrum& spectrum) const {
     spectrum.object_id = target;
     spectrum.object_name = fmt::format("TARGETID {}", target);
     const auto found = entries_.find(target);
-    if (found == entries_.end()) return;
-    const Entry& entry = found->second;
+    const Entry entry = found == entries_.end() ? Entry{} : found->second;
     if (entry.labels) spectrum.labels = *entry.labels;
     if (spectrum.ra && spectrum.dec) return;
     spectrum.ra = entry.ra;

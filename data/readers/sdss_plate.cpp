@@ -45,7 +45,9 @@ class BestRedshifts {
         if (!fs::exists(path, error)) return;  // bytes in memory lie beside nothing
         const fs::path folder = fs::path(path).parent_path();
         const std::string name = fmt::format("spZbest-{:04}-{:05}.fits", plate.plate, plate.mjd);
-        for (const fs::path& place : {folder, folder / plate.run2d}) {
+        // A name from a header must not lead out of the folder.
+        const bool plain = fs::path(plate.run2d).filename() == plate.run2d && plate.run2d != "..";
+        for (const fs::path& place : {folder, plain ? folder / plate.run2d : folder}) {
             for (const char* const suffix : {"", ".gz"}) {
                 const fs::path candidate = place / (name + suffix);
                 if (fs::is_regular_file(candidate, error) && open(candidate, plate, options)) {
@@ -99,12 +101,21 @@ class BestRedshifts {
     std::unordered_map<std::int64_t, std::int64_t> rows_;
 };
 
+/// A row of the plugmap.
+struct Target {
+    std::int64_t fiber = 0;
+    bool sky = false;
+    std::optional<double> ra;
+    std::optional<double> dec;
+};
+
 class PlateFile {
   public:
     PlateFile(const FitsFile& file, const ReadOptions& options)
         : file_(file), options_(options), flux_(file.hdus()[0]), plugmap_(*plugmap_of(file)) {
         require_images();
         set_wavelength();
+        set_targets();
         plate_.plate = file.integer_key(flux_, "PLATEID").value_or(-1);
         plate_.mjd = file.integer_key(flux_, "MJD").value_or(-1);
         plate_.run2d = file.text_key(flux_, "RUN2D").value_or("");
@@ -122,6 +133,7 @@ class PlateFile {
     }
     void require_images() const;
     void set_wavelength();
+    void set_targets();
     Spectrum read_row(std::int64_t row) const;
 
     const FitsFile& file_;
@@ -130,6 +142,7 @@ class PlateFile {
     const Hdu& plugmap_;
     std::vector<double> wavelength_;
     SdssObservation plate_;
+    std::vector<Target> targets_;  ///< one a fibre
 };
 
 void PlateFile::require_images() const {
@@ -165,10 +178,26 @@ void PlateFile::set_wavelength() {
     }
 }
 
+/// All at once: going back to this table for every fibre would cost more than the pixels.
+void PlateFile::set_targets() {
+    for (std::int64_t row = 0; row < plugmap_.rows(); ++row) {
+        const SdssTableRow target(file_, &plugmap_, row);
+        targets_.push_back({target.integer("FIBERID").value_or(row + 1),
+                            target.text("OBJTYPE") == "SKY", target.real("RA"),
+                            target.real("DEC")});
+    }
+}
+
 Spectrum PlateFile::read_row(std::int64_t row) const {
+    const Target& target = targets_[static_cast<std::size_t>(row)];
     Spectrum spectrum;
     spectrum.row = row;
     spectrum.survey = "sdss";
+    spectrum.ra = target.ra;
+    spectrum.dec = target.dec;
+    SdssObservation observation = plate_;
+    observation.fiber = target.fiber;
+    identify_sdss(observation, std::nullopt, spectrum);
     spectrum.wavelength = wavelength_;
     spectrum.flux = file_.float_image_row(flux_, row);
     spectrum.inverse_variance = file_.float_image_row(*image(inverse_variance_hdu), row);
@@ -180,20 +209,15 @@ Spectrum PlateFile::read_row(std::int64_t row) const {
 void PlateFile::read(const ReadSink& sink) const {
     const BestRedshifts redshifts(file_.path(), plate_, options_);
     for (std::int64_t row = 0; row < flux_.axes[1]; ++row) {
-        const SdssTableRow target(file_, &plugmap_, row);
-        const std::int64_t fiber = target.integer("FIBERID").value_or(row + 1);
-        if (target.text("OBJTYPE") == "SKY") {
-            sink.skipped({row, Status::sky_fibre,
-                          fmt::format("fibre {}: OBJTYPE SKY, it looks at the empty sky", fiber)});
+        const Target& target = targets_[static_cast<std::size_t>(row)];
+        if (target.sky) {
+            sink.skipped(
+                {row, Status::sky_fibre,
+                 fmt::format("fibre {}: OBJTYPE SKY, it looks at the empty sky", target.fiber)});
             continue;
         }
         Spectrum spectrum = read_row(row);
-        SdssObservation observation = plate_;
-        observation.fiber = fiber;
-        identify_sdss(observation, std::nullopt, spectrum);
-        spectrum.ra = target.real("RA");
-        spectrum.dec = target.real("DEC");
-        redshifts.describe(fiber, spectrum);
+        redshifts.describe(target.fiber, spectrum);
         sink.spectrum(std::move(spectrum));
     }
 }

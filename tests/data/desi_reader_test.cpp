@@ -103,6 +103,14 @@ TEST(DesiReader, MasksWhereTheMaskHoldsAnyBitOfThirtyTwo) {
     EXPECT_EQ(spectrum.mask[2 * first_of_r + 101], 1);
 }
 
+TEST(DesiReader, LeavesCoordinatesThatAreNoNumbersMissing) {
+    DesiFile file;
+    file.ra[0] = std::nan("");
+    const Spectrum spectrum = first_of(file);
+    EXPECT_FALSE(spectrum.ra);
+    EXPECT_FALSE(spectrum.dec) << "one coordinate alone is no position";
+}
+
 TEST(DesiReader, LeavesSkyFibresOutWithAReason) {
     DesiFile file;
     file.types[0] = "SKY";

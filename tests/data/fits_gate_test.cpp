@@ -337,6 +337,18 @@ TEST(FitsGate, RefusesMandatoryKeywordsOutOfOrderOrTwice) {
     }
 }
 
+TEST(FitsGate, Fault05RefusesATableWhoseCountOfColumnsStandsElsewhere) {
+    // CFITSIO goes on with a TFIELDS that it never read.
+    const auto moved = refusal_of(with_table([](std::vector<std::string>& cards) {
+        const auto fields = std::find_if(cards.begin(), cards.end(), [](const std::string& one) {
+            return one.starts_with("TFIELDS");
+        });
+        std::rotate(fields, fields + 1, cards.end());
+    }));
+    EXPECT_EQ(moved.status, Status::bad_structure);
+    EXPECT_TRUE(moved.mentions("where TFIELDS must stand")) << moved;
+}
+
 TEST(FitsGate, AcceptsPaddingAndLeftoversAfterTheLastHdu) {
     const std::string good = SdssFile().bytes();
     for (const std::string& tail :

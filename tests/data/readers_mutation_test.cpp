@@ -83,7 +83,7 @@ TEST(Readers, KeepTheContractWhateverBytesChange) {
         {"desi", DesiFile().bytes()},
         {"desi columns", DesiColumnsFile().bytes()},
         {"redrock", RedrockFile({1, 2, 3}).bytes()}};
-    constexpr int trials = 600;
+    constexpr int trials = 1500;
     for (const auto& [name, bytes] : files) {
         int read = 0;
         int refused = 0;

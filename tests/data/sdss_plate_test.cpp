@@ -75,6 +75,24 @@ TEST(SdssPlate, TakesNoRedshiftsOfAnotherNightAndNoneThatAreBroken) {
     EXPECT_STREQ(name_of(refusal_of(PlateRedshifts().bytes()).status), "LABEL_TABLE");
 }
 
+TEST(SdssPlate, Fault32FollowsNoReductionNameOutOfItsFolder) {
+    const TemporaryFolder folder;
+    std::filesystem::create_directory(folder / "plate");
+    std::filesystem::create_directory(folder / "other");
+    for (const std::string place : {"", "other/"}) {
+        folder.write(place + "spZbest-3655-55240.fits", PlateRedshifts().bytes());
+    }
+    for (const std::string& run2d :
+         {std::string(".."), std::string("../other"), folder / "other"}) {
+        PlateFileBytes file;
+        file.run2d = run2d;
+        const ReadResult result =
+            read_spectra(folder.write("plate/spPlate-3655-55240.fits", file.bytes()));
+        ASSERT_EQ(result.spectra.size(), 2U);
+        EXPECT_FALSE(result.spectra[0].labels.z) << run2d;
+    }
+}
+
 TEST(SdssPlate, MasksPixelBitsAndOnlyFlagsFibreBits) {
     PlateFileBytes file;
     file.and_mask[0][7] = 1 << 24;

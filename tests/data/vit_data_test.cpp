@@ -319,6 +319,23 @@ TEST_F(VitData, SimulatesFilesThatPackWithTheLabelsOfTheirCatalogue) {
     EXPECT_EQ(gaia.error, "vit-data: --survey: gaia not in {sdss,lamost,desi}\n");
 }
 
+TEST_F(VitData, SimulatesDesiFilesThatPackWithTheLabelsOfTheirRedrockTables) {
+    const std::string simulated = work_ / "desi";
+    const Outcome simulate =
+        run("simulate --classes STAR --survey desi --count 4 --seed 5 --out " + simulated);
+    ASSERT_EQ(simulate.code, 0) << simulate.error;
+    run("pack --out " + set() + " " + simulated);
+    const PackedSet packed(set());
+    ASSERT_EQ(packed.size(), 4);
+    EXPECT_EQ(packed.manifest().summary.survey_counts.at("desi"), 4);
+    EXPECT_EQ(packed.manifest().summary.class_counts.at("STAR"), 4);
+    EXPECT_EQ(packed.manifest().skipped.at("LABEL_TABLE"), 1);
+    for (std::int64_t row = 0; row < 4; ++row) {
+        EXPECT_EQ(packed.spectrum(row).pixels(), 7781);
+        EXPECT_TRUE(packed.label(row, "z"));
+    }
+}
+
 TEST_F(VitData, Fault46KeepsTheOldSetWhenTheNewOneDoesNotFit) {
     ASSERT_EQ(run("pack --out " + set() + " " + input() + "/a.fits").code, 0);
     const std::string command = "ulimit -f 8; '" + program_ + "' pack --overwrite --out " + set() +
