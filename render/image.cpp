@@ -4,8 +4,10 @@
 #include <vector>
 
 #include "kernels/core/nearest_name.h"
+#include "render/line_plot/line_plot.h"
 #include "render/map2d/map2d.h"
 #include "render/patch_rows/patch_rows.h"
+#include "render/roi/map2d_roi.h"
 
 namespace balmer::render {
 namespace {
@@ -13,9 +15,17 @@ namespace {
 constexpr const char* operation = "render";
 
 constexpr ImageType types[] = {
+    {"simple", "flux over wavelength as one line, as matplotlib draws it", simple,
+     line_plot_capacity},
+    {"overlap", "the spectrum cut in three lines over each other, red, green and blue", overlap,
+     line_plot_capacity},
     {"map2d", "raw flux in blocks, row by row, coloured over a fixed range", map2d, map2d_capacity},
     {"map2d-norm", "flux from its minimum to its maximum in blocks, red channel", map2d_norm,
      map2d_norm_capacity},
+    {"map2d-deriv", "as map2d-norm, its first and second derivative in green and blue", map2d_deriv,
+     map2d_norm_capacity},
+    {"map2d-roi", "as map2d-norm, green in the 50 regions that stand out most", map2d_roi,
+     map2d_norm_capacity, true},
     {"map2d-robust",
      "shape, continuum-normalised flux and line significance in blocks, red, green and blue",
      map2d_robust, map2d_norm_capacity},
@@ -34,6 +44,14 @@ void expect_on(const Context& context, const View& view, const char* argument) {
         throw DeviceError(std::string(operation) + ": " + argument + " lies on " +
                           name_of(view.device) + ", the context is " + name_of(context.device));
     }
+}
+
+/// The shape that `output` must have for `count` images, by its type and rank.
+Shape output_shape(const ImageOptions& options, std::int64_t count, const View& output) {
+    const std::int64_t side = options.image_size;
+    if (output.dtype == DType::u8) return {count, side, side, 3};
+    return output.shape.rank() == 3 ? patch_rows_shape(options, count)
+                                    : Shape{count, 3, side, side};
 }
 
 void check(const Context& context, const ImageOptions& options, const SpectrumBatch& batch,
@@ -57,18 +75,16 @@ void check(const Context& context, const ImageOptions& options, const SpectrumBa
         const bool is_shared = batch.wavelength.shape.rank() == 1;
         expect_view(batch.wavelength, DType::f64, is_shared ? Shape{whole[1]} : whole,
                     "wavelength");
-    } else if (options.interpolate) {
-        throw UsageError("image option interpolate needs the wavelengths of the spectra");
+    } else if (needs_wavelength(options)) {
+        throw UsageError(
+            (options.interpolate ? "image option interpolate" : "image type " + options.type) +
+            " needs the wavelengths of the spectra");
     }
-    const std::int64_t side = options.image_size;
-    const bool is_pixels = output.dtype == DType::u8;
-    if (!is_pixels && output.dtype != DType::f32 && output.dtype != DType::bf16) {
+    if (output.dtype != DType::u8 && output.dtype != DType::f32 && output.dtype != DType::bf16) {
         throw DTypeError(std::string(operation) + ": output must be u8, f32 or bf16, got " +
                          std::string(name_of(output.dtype)));
     }
-    expect_view(output, output.dtype,
-                is_pixels ? Shape{whole[0], side, side, 3} : Shape{whole[0], 3, side, side},
-                "output");
+    expect_view(output, output.dtype, output_shape(options, whole[0], output), "output");
     expect_on(context, flux, "flux");
     expect_on(context, batch.mask, "mask");
     expect_on(context, batch.inverse_variance, "inverse_variance");
@@ -99,6 +115,20 @@ void render(const Context& context, const ImageOptions& options, const SpectrumB
     check(context, options, batch, output);
     if (batch.flux.shape[0] == 0) return;
     find_image_type(options.type).render(context, {options, batch, output});
+}
+
+Shape patch_rows_shape(const ImageOptions& options, std::int64_t count) {
+    const std::int64_t patch = options.patch_size;
+    if (patch < 1 || options.image_size % patch != 0) {
+        throw UsageError("image_size " + std::to_string(options.image_size) +
+                         " is no multiple of patch_size " + std::to_string(patch));
+    }
+    const std::int64_t patches = options.image_size / patch;
+    return {count, patches * patches, 3 * patch * patch};
+}
+
+bool needs_wavelength(const ImageOptions& options) {
+    return options.interpolate || find_image_type(options.type).needs_wavelength;
 }
 
 std::int64_t lost_pixels(const ImageOptions& options, std::int64_t pixels) {

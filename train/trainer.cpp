@@ -230,16 +230,20 @@ void Trainer::resume() {
 
 void Trainer::augment(data::Batch& batch) const {
     if (!options_.augment.is_on()) return;
-    batch.log_stretch.resize(batch.rows.size());
-    const Shape shape = {batch.size};
+    batch.augmentation.clear();
+    batch.log_stretch.clear();
+    for (const std::int64_t row : batch.rows) {
+        batch.augmentation.push_back(render::draw_augmentation(
+            options_.augment, options_.seed, static_cast<std::uint64_t>(batch.epoch),
+            static_cast<std::uint64_t>(row)));
+        batch.log_stretch.push_back(render::log_stretch(batch.augmentation.back()));
+    }
+    if (input_.augments()) return;
     Context context;
     context.threads = 1;  // that which reads ahead; the others compute
-    render::augment(context, {.options = options_.augment,
-                              .seed = options_.seed,
-                              .epoch = static_cast<std::uint64_t>(batch.epoch),
-                              .batch = data::image_batch(batch, 0, batch.size),
-                              .rows = View(batch.rows.data(), DType::i64, shape),
-                              .log_stretch = View(batch.log_stretch.data(), DType::f64, shape)});
+    render::augment(context, {.batch = data::image_batch(batch, 0, batch.size),
+                              .draws = render::view_of(batch.augmentation)});
+    batch.augmentation.clear();
 }
 
 Trainer::BatchResult Trainer::forward_backward(const data::Batch& batch) {

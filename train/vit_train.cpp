@@ -14,7 +14,7 @@
 #include "data/program/progress.h"
 #include "render/image.h"
 #include "train/model_setup.h"
-#include "train/program_context.h"
+#include "data/program/compute.h"
 #include "train/trainer.h"
 #include "weights/atomic_file.h"
 #include "weights/checksum.h"

@@ -23,22 +23,29 @@ struct Position {
     bool operator==(const Position&) const = default;
 };
 
-/// `items` is memory to work in.
+/// Memory to work in.
+struct FillMemory {
+    std::vector<BatchItem> items;
+    std::vector<PixelScratch> scratch;  ///< stays empty where pixels are mapped
+};
+
 void fill_batch(const PackedSet& set, std::span<const std::int64_t> rows, Grid grid,
-                std::vector<BatchItem>& items, Batch& batch) {
-    items.clear();
-    for (const std::int64_t row : rows) {
-        items.push_back({set.pixels(row), set.inverse_variance_known(row)});
+                FillMemory& memory, Batch& batch) {
+    memory.items.clear();
+    if (memory.scratch.size() < rows.size()) memory.scratch.resize(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        memory.items.push_back(
+            {set.pixels(rows[i], memory.scratch[i]), set.inverse_variance_known(rows[i])});
     }
-    assemble(items, grid, batch);
+    assemble(memory.items, grid, batch);
     batch.rows.assign(rows.begin(), rows.end());
 }
 
 }  // namespace
 
 void fill_batch(const PackedSet& set, std::span<const std::int64_t> rows, Grid grid, Batch& batch) {
-    std::vector<BatchItem> items;
-    fill_batch(set, rows, grid, items, batch);
+    FillMemory memory;
+    fill_batch(set, rows, grid, memory, batch);
 }
 
 /// The threads that read ahead, and the ring of slots between them and the consumer: batch n after
@@ -174,7 +181,7 @@ class Loader::Readers {
 
     void read_ahead() {
         std::vector<std::int64_t> rows;
-        std::vector<BatchItem> items;
+        FillMemory memory;
         for (;;) {
             Slot* slot = nullptr;
             Position position;
@@ -190,7 +197,7 @@ class Loader::Readers {
             }
             try {
                 sampler_.rows_of_batch(position.epoch, position.batch, rows);
-                fill_batch(*set_, rows, options_.grid, items, slot->batch);
+                fill_batch(*set_, rows, options_.grid, memory, slot->batch);
                 slot->batch.epoch = position.epoch;
                 slot->batch.index = position.batch;
                 if (options_.prepare) options_.prepare(slot->batch);

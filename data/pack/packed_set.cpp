@@ -25,11 +25,6 @@ std::string name_at(const std::vector<std::string>& names, std::int32_t index) {
     return index < 0 ? "" : names[static_cast<std::size_t>(index)];
 }
 
-template <class T>
-std::vector<T> slice(std::span<const T> column, std::int64_t begin, std::int64_t end) {
-    return {column.begin() + begin, column.begin() + end};
-}
-
 }  // namespace
 
 PackedSet::PackedSet(const std::string& folder, const OpenOptions& options)
@@ -177,13 +172,26 @@ bool PackedSet::inverse_variance_known(std::int64_t row) const {
     return at.columns.inverse_variance_known[at.index] != 0;
 }
 
-kernels::SpectrumPixels PackedSet::pixels(std::int64_t row) const {
+std::span<const double> PackedSet::wavelength(std::int64_t row) const {
     const Place at = place(row);
     const auto begin = static_cast<std::size_t>(at.columns.offset[at.index]);
+    return at.columns.wavelength.subspan(
+        begin, static_cast<std::size_t>(at.columns.offset[at.index + 1]) - begin);
+}
+
+std::optional<std::int64_t> PackedSet::grid_start(std::int64_t row) const {
+    const Place at = place(row);
+    return number(at.columns.grid_start[at.index]);
+}
+
+kernels::SpectrumPixels PackedSet::pixels(std::int64_t row, PixelScratch& scratch) const {
+    const Place at = place(row);
+    const auto index = static_cast<std::int64_t>(at.index);
+    const auto begin = static_cast<std::size_t>(at.columns.offset[at.index]);
     const auto count = static_cast<std::size_t>(at.columns.offset[at.index + 1]) - begin;
-    return {at.columns.wavelength.subspan(begin, count), at.columns.flux.subspan(begin, count),
-            at.columns.inverse_variance.subspan(begin, count),
-            at.columns.mask.subspan(begin, count), number(at.columns.grid_start[at.index])};
+    return {at.columns.wavelength.subspan(begin, count), at.shard.flux(index, scratch),
+            at.shard.inverse_variance(index, scratch), at.columns.mask.subspan(begin, count),
+            number(at.columns.grid_start[at.index])};
 }
 
 Spectrum PackedSet::description(std::int64_t row) const {
@@ -209,13 +217,13 @@ Spectrum PackedSet::description(std::int64_t row) const {
 
 Spectrum PackedSet::spectrum(std::int64_t row) const {
     Spectrum spectrum = description(row);
-    const Place at = place(row);
-    const std::int64_t begin = at.columns.offset[at.index];
-    const std::int64_t end = at.columns.offset[at.index + 1];
-    spectrum.wavelength = slice(at.columns.wavelength, begin, end);
-    spectrum.flux = slice(at.columns.flux, begin, end);
-    spectrum.inverse_variance = slice(at.columns.inverse_variance, begin, end);
-    spectrum.mask = slice(at.columns.mask, begin, end);
+    PixelScratch scratch;
+    const auto pixels = this->pixels(row, scratch);
+    spectrum.wavelength.assign(pixels.wavelength.begin(), pixels.wavelength.end());
+    spectrum.flux.assign(pixels.flux.begin(), pixels.flux.end());
+    spectrum.inverse_variance.assign(pixels.inverse_variance.begin(),
+                                     pixels.inverse_variance.end());
+    spectrum.mask.assign(pixels.mask.begin(), pixels.mask.end());
     return spectrum;
 }
 

@@ -48,8 +48,13 @@ class PackedSet {
     std::optional<double> signal_to_noise(std::int64_t row) const;
     bool inverse_variance_known(std::int64_t row) const;
 
-    /// The pixels where they are mapped: valid as long as the set is.
-    kernels::SpectrumPixels pixels(std::int64_t row) const;
+    /// The pixels: where they are mapped, or (a set stored as f16 or bf16) converted into
+    /// `scratch`. Valid as long as the set is and `scratch` is not used for another spectrum.
+    kernels::SpectrumPixels pixels(std::int64_t row, PixelScratch& scratch) const;
+    /// Where the pixels are (A), mapped: valid as long as the set is.
+    std::span<const double> wavelength(std::int64_t row) const;
+    /// Common-grid index of the first pixel; empty off the grid.
+    std::optional<std::int64_t> grid_start(std::int64_t row) const;
     /// A copy of everything, as the reader produced it.
     Spectrum spectrum(std::int64_t row) const;
     /// The same without the pixel arrays.

@@ -151,7 +151,7 @@ void require_vacuum(const FitsFile& file) {
     }
 }
 
-std::vector<Spectrum> read(const FitsFile& file, const ReadOptions&) {
+Spectrum read(const FitsFile& file) {
     const Hdu& primary = file.hdus()[0];
     const Rows rows(file);
     const std::int64_t flux = rows.find("flux");
@@ -184,13 +184,19 @@ std::vector<Spectrum> read(const FitsFile& file, const ReadOptions&) {
     spectrum.dec = value_of(file, "DEC");
     spectrum.survey_snr = band_snr(file);
     spectrum.labels = read_labels(file);
-    return {std::move(spectrum)};
+    return spectrum;
 }
 
 }  // namespace
 
 SpectrumReader lamost_reader() {
-    return {"lamost", recognises, read};
+    return {"lamost", "image: one row a quantity",
+            [](const SourceFile& source) {
+                return source.fits() != nullptr && recognises(*source.fits());
+            },
+            [](const SourceFile& source, const ReadOptions&, const ReadSink& sink) {
+                sink.spectrum(read(*source.fits()));
+            }};
 }
 
 }  // namespace balmer::data

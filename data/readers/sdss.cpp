@@ -172,7 +172,7 @@ void mask_flagged_pixels(const std::vector<std::int64_t>& and_mask, bool strict,
     }
 }
 
-std::vector<Spectrum> read(const FitsFile& file, const ReadOptions& options) {
+Spectrum read(const FitsFile& file, const ReadOptions& options) {
     const Hdu& coadd = *coadd_of(file);
     for (const char* name : {"flux", "loglam", "ivar", "and_mask"}) {
         require_scalar(file, coadd, name);
@@ -206,13 +206,19 @@ std::vector<Spectrum> read(const FitsFile& file, const ReadOptions& options) {
     const auto snr = source.real("SN_MEDIAN_ALL");
     spectrum.survey_snr = snr ? snr : source.real("SN_MEDIAN");
     spectrum.labels = read_labels(source);
-    return {std::move(spectrum)};
+    return spectrum;
 }
 
 }  // namespace
 
 SpectrumReader sdss_reader() {
-    return {"sdss", recognises, read};
+    return {"sdss", "spec file: one coadded spectrum",
+            [](const SourceFile& source) {
+                return source.fits() != nullptr && recognises(*source.fits());
+            },
+            [](const SourceFile& source, const ReadOptions& options, const ReadSink& sink) {
+                sink.spectrum(read(*source.fits(), options));
+            }};
 }
 
 }  // namespace balmer::data

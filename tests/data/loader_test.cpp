@@ -120,7 +120,8 @@ TEST_F(LoaderTest, CommonGridBatchesEqualResampledSpectra) {
         std::vector<float> flux(batch.length);
         std::vector<float> inverse_variance(batch.length);
         std::vector<std::uint8_t> mask(batch.length);
-        kernels::resample_to_common_grid(set_->pixels(batch.rows[b]),
+        PixelScratch scratch;
+        kernels::resample_to_common_grid(set_->pixels(batch.rows[b], scratch),
                                          {flux, inverse_variance, mask});
         EXPECT_TRUE(std::equal(flux.begin(), flux.end(), batch.flux.begin() + b * batch.length));
         EXPECT_TRUE(std::equal(inverse_variance.begin(), inverse_variance.end(),

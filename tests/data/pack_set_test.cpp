@@ -84,7 +84,7 @@ TEST(PackedSet, ReturnsEverySpectrumBitForBit) {
         expect_same_description(back, original);
         EXPECT_TRUE(set.description(i).flux.empty());
         EXPECT_EQ(set.signal_to_noise(i), signal_to_noise(original));
-        EXPECT_EQ(set.pixels(i).grid_start, kernels::grid_start(original.wavelength));
+        EXPECT_EQ(set.grid_start(i), kernels::grid_start(original.wavelength));
         EXPECT_EQ(set.label(i, "z"), original.labels.z);
         EXPECT_EQ(set.label(i, "feh"), original.labels.feh);
     }

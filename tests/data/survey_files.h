@@ -109,8 +109,8 @@ inline std::vector<char> as_bytes(const std::string& text) {
 inline ReadResult read_bytes(const std::string& bytes, const ReadOptions& options = {}) {
     GateOptions gate;
     gate.allow_compressed = options.allow_compressed;
-    return read_spectra(FitsFile("test.fits", check_fits("test.fits", as_bytes(bytes), gate)),
-                        options);
+    return read_spectra(
+        SourceFile(FitsFile("test.fits", check_fits("test.fits", as_bytes(bytes), gate))), options);
 }
 
 /// The one spectrum of a file.
