@@ -11,10 +11,10 @@
 #include <optional>
 
 #include "data/program/arguments.h"
+#include "data/program/compute.h"
 #include "data/program/progress.h"
 #include "render/image.h"
 #include "train/model_setup.h"
-#include "data/program/compute.h"
 #include "train/trainer.h"
 #include "weights/atomic_file.h"
 #include "weights/checksum.h"
@@ -303,7 +303,7 @@ void say_lost_pixels(const data::PackedSet& set, const InputBuilder& input) {
     std::int64_t spectra = 0;
     std::int64_t pixels = 0;
     for (std::int64_t row = 0; row < set.size(); ++row) {
-        const auto own = static_cast<std::int64_t>(set.pixels(row).flux.size());
+        const auto own = static_cast<std::int64_t>(set.wavelength(row).size());
         const std::int64_t lost = input.lost_pixels(own);
         pixels += lost;
         spectra += lost > 0 ? 1 : 0;
