@@ -186,9 +186,10 @@ int run(const Arguments& arguments) {
     const auto opened = Clock::now();
     const auto set = std::make_shared<const data::PackedSet>(arguments.data);
     const double open_s = seconds_since(opened);
-    const RunFacts facts = run_facts("bench_loader", open_device("cpu", 1)->facts(), "");
-    fmt::print("{}, {} cores: {} spectra opened in {:.3f} s, {:.1f} MiB\n", facts.device.name,
-               std::thread::hardware_concurrency(), set->size(), open_s, memory_of("RssAnon"));
+    const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+    const RunFacts facts = run_facts("bench_loader", open_device("cpu", cores)->facts(), "");
+    fmt::print("{}: {} spectra opened in {:.3f} s, {:.1f} MiB\n", facts.device.name, set->size(),
+               open_s, memory_of("RssAnon"));
     fmt::print("{:>15} {:>8} {:>10} {:>12} {:>8} {:>8} {:>22}\n", "order", "threads", "start s",
                "spectra/s", "spread", "GB/s", "own MiB before, after");
     std::vector<Result> results;

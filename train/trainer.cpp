@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -26,6 +27,10 @@ constexpr double seconds_before_epoch_checkpoint = 60.0;
 
 double seconds_since(SteadyClock::time_point start) {
     return std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
+std::int64_t threads_that_feed_a_device() {
+    return std::clamp<std::int64_t>(std::thread::hardware_concurrency() / 2, 1, 4);
 }
 
 std::vector<std::int64_t> labelled_rows(const data::PackedSet& set, const TargetTable& targets,
@@ -129,6 +134,7 @@ Trainer::Trainer(vit::Model& model, std::shared_ptr<const data::PackedSet> set, 
     if (options_.ema > 0.0) {
         average_ = std::make_unique<WeightAverage>(model_.parameters(), options_.ema);
     }
+    const bool is_on_cpu = model_.context().device.type == DeviceType::cpu;
     loader_ = std::make_unique<data::Loader>(
         set_, data::LoaderOptions{
                   .splits = {data::Split::train},
@@ -140,6 +146,8 @@ Trainer::Trainer(vit::Model& model, std::shared_ptr<const data::PackedSet> set, 
                                  std::int64_t row) { return targets_.has_any_label(row); },
                   .prepare = [this](data::Batch& batch) { augment(batch); },
                   .sampling = options_.sampling,
+                  // On the CPU the model has the cores; what feeds a GPU may have some.
+                  .reader_threads = is_on_cpu ? 1 : threads_that_feed_a_device(),
                   .on_stall =
                       [this](double seconds) {
                           observer_.on_note(fmt::format(
@@ -152,7 +160,7 @@ Trainer::Trainer(vit::Model& model, std::shared_ptr<const data::PackedSet> set, 
     schedule_.warmup_steps = warmup_steps(options_.warmup, schedule_.total_steps);
     schedule_.decay = options_.decay;
     state_.settings = settings_of(options_, std::move(settings));
-    if (model_.context().device.type == DeviceType::cpu) return;
+    if (is_on_cpu) return;
     const auto rows = static_cast<std::int64_t>(loader_->rows().size());
     device_step_ =
         std::make_unique<DeviceStep>(model_, input_, targets_, optimiser_, average_.get(),

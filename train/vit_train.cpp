@@ -11,10 +11,10 @@
 #include <optional>
 
 #include "data/program/arguments.h"
+#include "data/program/compute.h"
 #include "data/program/progress.h"
 #include "render/image.h"
 #include "train/model_setup.h"
-#include "data/program/compute.h"
 #include "train/trainer.h"
 #include "weights/atomic_file.h"
 #include "weights/checksum.h"

@@ -41,8 +41,8 @@ void fill_batch(const PackedSet& set, std::span<const std::int64_t> rows, Grid g
 
 /// Gives epoch after epoch, in the order of `Sampler`. Threads of its own read ahead from
 /// construction to destruction; whatever their number, batches come in order. The memory is that of
-/// `batches_ahead` batches and the sampler's 8 or 16 bytes a row, and none is taken once each of
-/// those batches was full.
+/// `batches_ahead` batches and the sampler's 8 or 16 bytes a row. Batches are used again: once each
+/// was as large as any, only spectra off the grid, while they are rebinned, take more.
 class Loader {
   public:
     /// UsageError for options without sense (see Sampler); Error if no row is left to load.

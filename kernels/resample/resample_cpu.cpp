@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -54,21 +55,21 @@ void copy_shifted(const SpectrumPixels& spectrum, std::int64_t start, const Grid
     clear(output, end, common_grid_pixels);
 }
 
-/// Copies a spectrum that lies on the grid but leaves pixels out. False if it is off the grid.
+/// Copies a spectrum that lies on the grid but leaves pixels out. False if it is off the grid:
+/// `output` is anything then.
 bool copy_with_gaps(const SpectrumPixels& spectrum, const GridPixels& output) {
     const auto size = static_cast<std::int64_t>(spectrum.wavelength.size());
-    std::vector<std::int64_t> targets(size);
+    clear(output, 0, common_grid_pixels);
+    double before = -std::numeric_limits<double>::infinity();
     for (std::int64_t i = 0; i < size; ++i) {
         const double position = grid_position(spectrum.wavelength[i]);
         const double nearest = std::nearbyint(position);
-        if (!(std::abs(position - nearest) <= common_grid_tolerance)) return false;
-        targets[i] = static_cast<std::int64_t>(nearest);
-        if (i > 0 && targets[i] <= targets[i - 1]) return false;
-    }
-    clear(output, 0, common_grid_pixels);
-    for (std::int64_t i = 0; i < size; ++i) {
-        if (targets[i] < 0 || targets[i] >= common_grid_pixels) continue;
-        copy_run(spectrum, i, 1, targets[i], output);
+        const bool is_on_grid = std::abs(position - nearest) <= common_grid_tolerance;
+        if (!is_on_grid || nearest <= before) return false;
+        before = nearest;
+        const auto target = static_cast<std::int64_t>(nearest);
+        if (target < 0 || target >= common_grid_pixels) continue;
+        copy_run(spectrum, i, 1, target, output);
     }
     return true;
 }

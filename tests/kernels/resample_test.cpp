@@ -201,8 +201,9 @@ TEST(Resample, ConservesFlux) {
     EXPECT_NEAR(after / before, 1.0, 1e-6);
 }
 
-TEST(Resample, VarianceMatchesMonteCarlo) {
-    Sample sample = with_random_pixels(linear(4000.0, 0.8, 400), 6);
+/// Rebins `trials` noisy copies of a spectrum and compares their scatter with its variance.
+void expect_variance_of_noisy_copies(const std::vector<double>& wavelength) {
+    Sample sample = with_random_pixels(wavelength, 6);
     std::fill(sample.mask.begin(), sample.mask.end(), std::uint8_t{0});
     const std::vector<float> truth = sample.flux;
     const OnGrid expected = resampled(sample);
@@ -230,6 +231,11 @@ TEST(Resample, VarianceMatchesMonteCarlo) {
     }
     ASSERT_GT(bins, 300);
     EXPECT_NEAR(mean_ratio / bins, 1.0, 0.01);
+}
+
+TEST(Resample, VarianceMatchesMonteCarlo) {
+    expect_variance_of_noisy_copies(linear(4000.0, 0.8, 400));  // DESI
+    expect_variance_of_noisy_copies(linear(4000.0, 5.0, 100));  // libraries: a pixel is many bins
 }
 
 TEST(Resample, BatchEqualsSingleSpectra) {
