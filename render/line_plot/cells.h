@@ -176,8 +176,8 @@ constexpr std::uint32_t coverage(std::uint32_t cover, std::int32_t area) {
     // Wraps where thousands of strokes lie on one pixel, on every device alike.
     const std::uint32_t twice = cover * (2 * subpixels) - static_cast<std::uint32_t>(area);
     const std::int32_t share = static_cast<std::int32_t>(twice) >> 9;
-    const std::uint32_t size = share < 0 ? 0U - static_cast<std::uint32_t>(share)
-                                         : static_cast<std::uint32_t>(share);
+    const std::uint32_t size =
+        share < 0 ? 0U - static_cast<std::uint32_t>(share) : static_cast<std::uint32_t>(share);
     return size < 255 ? size : 255;
 }
 

@@ -48,8 +48,8 @@ class CellSums {
     static Pixel over(const Pixel& under, const Ink& ink, std::uint32_t covered) {
         Pixel result;
         for (int c = 0; c < 3; ++c) {
-            result[c] = static_cast<std::uint8_t>(
-                blended(under[c], ink.levels[c], ink.opacity, covered));
+            result[c] =
+                static_cast<std::uint8_t>(blended(under[c], ink.levels[c], ink.opacity, covered));
         }
         return result;
     }
@@ -150,7 +150,7 @@ class LinePlot {
             const PartAbscissa abscissa(row.wavelength, part, is_overlap_);
             for (std::int64_t k = part.begin; k < part.end; ++k) {
                 const double x = abscissa(k);
-                if (!row.is_good(k) || !is_finite(x)) continue;
+                if (!row.is_good(k) || !is_real(x)) continue;
                 x_limits.include(x);
                 y_limits.include(row.flux[k]);
             }
@@ -166,8 +166,7 @@ class LinePlot {
                 const Point vertex = {x_axis(abscissa(part.begin + k)),
                                       y_axis(row.flux[part.begin + k])};
                 vertices_[k] = vertex;
-                is_vertex_[k] =
-                    row.is_good(part.begin + k) && is_finite(abscissa(part.begin + k));
+                is_vertex_[k] = row.is_good(part.begin + k) && is_real(abscissa(part.begin + k));
             }
             draw_part();
             sums_.draw(is_overlap_ ? overlap_inks[i] : simple_ink, image_);

@@ -1,0 +1,593 @@
+// Line plots on the device, bit for bit as line_plot_cpu.cpp: the same operations in f64 without
+// contraction, and sums of integers, whose order does not matter.
+//
+// Four launches for a group of spectra whose scratch memory stays in the L2 cache:
+//   place     a block a spectrum: limits of the axes, vertices in pixels of the image
+//   simplify  a block a line: a thread finds the run from each vertex, as if one began there; one
+//             thread follows the chain of those that do, in shared memory; their vertices are
+//             written out in order
+//   stroke    a thread a vertex that is left: its corners, and the edges from there to the next
+//             vertex, into the cells by integer atomics
+//   colour    a warp a row of the image: sums of cover by shuffles, blending, the output's layout
+//
+// By arithmetic, at 224 px and 4691 pixels: 28 KB of flux and wavelength read, 301 KB of bf16
+// written (70 ns at 4.3 TB/s), 401 KB of cells cleared, added to and read in L2 for each line;
+// simplify makes about 64 x 20 operations in f64 a pixel at most (6 MFLOP, 0.2 us at 34 TFLOP/s);
+// the chain is serial, some 2000 steps of 30 cycles, while the other blocks of the multiprocessor
+// work; 50,000 to 100,000 atomics, each on its own cell mostly, are 0.3 to 0.6 us at one a cycle
+// and slice of L2.
+
+#include "render/line_plot/line_plot_cuda.h"
+
+#include "kernels/core/buffer.h"
+#include "kernels/core/transfer.h"
+#include "render/device_image.cuh"
+#include "render/line_plot/cells.h"
+#include "render/line_plot/simplify.h"
+#include "render/line_plot/stroke.h"
+
+namespace balmer::render {
+namespace {
+
+using namespace line_plot;
+
+constexpr int threads = 256;
+constexpr int warps = threads / lanes_per_warp;
+constexpr int stroke_threads = 128;
+constexpr int stroke_blocks = 8;  // a line
+constexpr int colour_warps = 4;
+constexpr PackedPixel white = 0xFFFFFF;
+constexpr std::int64_t group_bytes = 32LL << 20U;  // of scratch memory, well below the L2 cache
+
+/// Scratch memory of a group of spectra.
+struct Scratch {
+    Point* vertices;      // [images, width] in pixels of the image; x NaN: no vertex
+    std::int64_t* kept;   // [images, width]: 2 * vertex, + 1 where a subpath starts, by line
+    std::int64_t* count;  // [images, parts] of them
+    CellSum* cells;       // [images, parts, side, side]
+    std::int64_t first;   // the group's first spectrum
+    std::int64_t width;
+    int parts;
+    int side;
+
+    __device__ bool is_overlap() const { return parts > 1; }
+    __device__ Point* row(std::int64_t image) const { return vertices + image * width; }
+};
+
+__device__ __forceinline__ bool is_vertex(Point point) {
+    return point.x == point.x;
+}
+
+struct Lower {
+    template <class T>
+    __device__ T operator()(T a, T b) const {
+        return b < a ? b : a;
+    }
+};
+struct Higher {
+    template <class T>
+    __device__ T operator()(T a, T b) const {
+        return a < b ? b : a;
+    }
+};
+
+/// One value of the block, the same for every order of threads.
+template <class T, class Choose>
+__device__ T block_choice(T own, T* scratch, const Choose& choose) {
+    BALMER_UNROLL
+    for (int distance = lanes_per_warp / 2; distance > 0; distance /= 2) {
+        own = choose(own, __shfl_xor_sync(full_warp, own, distance));
+    }
+    const int thread = static_cast<int>(threadIdx.x);
+    __syncthreads();
+    if (thread % lanes_per_warp == 0) scratch[thread / lanes_per_warp] = own;
+    __syncthreads();
+    for (int warp = 0; warp < warps; ++warp) own = choose(own, scratch[warp]);
+    return own;
+}
+
+/// The sum of the threads' counts before this one; `total` gets that of all.
+__device__ __forceinline__ int block_offset(int count, int* scratch, int& total) {
+    const int thread = static_cast<int>(threadIdx.x);
+    const int lane = thread % lanes_per_warp;
+    int sum = count;
+    BALMER_UNROLL
+    for (int distance = 1; distance < lanes_per_warp; distance *= 2) {
+        const int before = __shfl_up_sync(full_warp, sum, distance);
+        if (lane >= distance) sum += before;
+    }
+    __syncthreads();
+    if (lane == lanes_per_warp - 1) scratch[thread / lanes_per_warp] = sum;
+    __syncthreads();
+    total = 0;
+    int offset = sum - count;
+    for (int warp = 0; warp < warps; ++warp) {
+        if (warp < thread / lanes_per_warp) offset += scratch[warp];
+        total += scratch[warp];
+    }
+    return offset;
+}
+
+/// Calls body(part, abscissa, i) for every pixel i of the row, the block's threads side by side.
+template <class Body>
+__device__ void for_each_pixel(const DeviceRow& row, const Scratch& scratch, const Body& body) {
+    for (int index = 0; index < scratch.parts; ++index) {
+        const Part part = split(row.pixels, scratch.parts, index);
+        const PartAbscissa abscissa(row.wavelength, part, scratch.is_overlap());
+        for (std::int64_t i = part.begin + threadIdx.x; i < part.end; i += threads) {
+            body(abscissa, i);
+        }
+    }
+}
+
+__global__ void __launch_bounds__(threads) place_kernel(DeviceBatch batch, Scratch scratch) {
+    SharedMemory shared;
+    double* choices = shared.array<double>(warps);
+    const DeviceRow row = batch.row(scratch.first + blockIdx.x);
+    Point* vertices = scratch.row(blockIdx.x);
+    const auto is_good = [&](double x, std::int64_t i) {
+        return !row.is_masked(i) && is_finite(row.flux[i]) && is_real(x);
+    };
+    Limits x_limits;
+    Limits y_limits;
+    for_each_pixel(row, scratch, [&](const PartAbscissa& abscissa, std::int64_t i) {
+        const double x = abscissa(i);
+        if (!is_good(x, i)) return;
+        x_limits.include(x);
+        y_limits.include(row.flux[i]);
+    });
+    x_limits.low = block_choice(x_limits.low, choices, Lower{});
+    x_limits.high = block_choice(x_limits.high, choices, Higher{});
+    y_limits.low = block_choice(y_limits.low, choices, Lower{});
+    y_limits.high = block_choice(y_limits.high, choices, Higher{});
+    const Axis x_axis = horizontal_axis(x_limits, scratch.side);
+    const Axis y_axis = vertical_axis(y_limits, scratch.side);
+    const double nan = NAN;
+    for_each_pixel(row, scratch, [&](const PartAbscissa& abscissa, std::int64_t i) {
+        const double x = abscissa(i);
+        vertices[i] = is_good(x, i) ? Point{x_axis(x), y_axis(row.flux[i])} : Point{nan, nan};
+    });
+    for (int index = 0; index < scratch.parts; ++index) {
+        const Part part = split(row.pixels, scratch.parts, index);
+        if (part.pixels() > most_snapped_pixels) continue;
+        __syncthreads();
+        int is_free = 0;
+        for (std::int64_t i = part.begin + 1 + threadIdx.x; i < part.end; i += threads) {
+            const Point a = vertices[i - 1];
+            const Point b = vertices[i];
+            if (is_vertex(a) && is_vertex(b) && !is_rectilinear(a, b)) is_free = 1;
+        }
+        if (__syncthreads_or(is_free) != 0) continue;
+        for (std::int64_t i = part.begin + threadIdx.x; i < part.end; i += threads) {
+            const Point point = vertices[i];
+            if (is_vertex(point)) vertices[i] = {snapped(point.x), snapped(point.y)};
+        }
+    }
+}
+
+/// Simplifies one line, the whole block.
+class Simplifier {
+  public:
+    static constexpr int tile = 4 * threads;
+    static constexpr int longest_lone_run = 64;  // vertices that a thread looks at by itself
+    static constexpr int most_long_runs = tile / longest_lone_run + 1;
+    static constexpr int is_long = -1;  // where a run ends: not found yet
+
+    struct Farthest {
+        double distance;
+        std::int64_t index;
+    };
+    struct Shared {
+        double* choices;
+        std::int64_t* indices;
+        int* counts;
+        int* next;      // of each vertex of a tile: the one at which the chain goes on
+        int* reached;   // by the chain: 0 no, 1 yes, 2 + n: it is the n-th long run
+        int* progress;  // of the chain: where it is, how many long runs
+        Run* long_runs;
+
+        __device__ explicit Shared(SharedMemory& memory)
+            : choices(memory.array<double>(warps)),
+              indices(memory.array<std::int64_t>(warps)),
+              counts(memory.array<int>(warps)),
+              next(memory.array<int>(tile)),
+              reached(memory.array<int>(tile)),
+              progress(memory.array<int>(2)),
+              long_runs(memory.array<Run>(most_long_runs)) {}
+        static std::size_t bytes() {
+            return 2 * shared_bytes_of(warps * sizeof(double)) +
+                   shared_bytes_of(warps * sizeof(int)) + 2 * shared_bytes_of(tile * sizeof(int)) +
+                   shared_bytes_of(2 * sizeof(int)) + shared_bytes_of(most_long_runs * sizeof(Run));
+        }
+    };
+
+    __device__ Simplifier(const Point* vertices, Part part, const Shared& shared)
+        : vertices_(vertices),
+          part_(part),
+          shared_(shared),
+          is_simplified_(part.pixels() >= fewest_simplified_pixels) {
+        std::int64_t last = -1;
+        for (std::int64_t i = part.begin + threadIdx.x; i < part.end; i += threads) {
+            if (is_vertex(vertices[i])) last = i;
+        }
+        last_vertex_ = block_choice(last, shared.indices, Higher{});
+    }
+
+    /// Writes what is kept; how many.
+    __device__ std::int64_t write(std::int64_t* kept) {
+        std::int64_t count = 0;
+        for (std::int64_t begin = part_.begin; begin <= last_vertex_;) {
+            const auto rest = last_vertex_ + 1 - begin;
+            const int size = rest < tile ? static_cast<int>(rest) : tile;
+            const std::int64_t end = follow_chain(begin, size);
+            for (int i = static_cast<int>(threadIdx.x); i < tile; i += threads) {
+                Kept own = i < size ? kept_at(begin + i, shared_.reached[i]) : Kept{};
+                int total = 0;
+                const int offset = block_offset(own.count, shared_.counts, total);
+                for (int k = 0; k < own.count; ++k) kept[count + offset + k] = own.entries[k];
+                count += total;
+            }
+            begin = end;
+        }
+        return count;
+    }
+
+  private:
+    struct Kept {
+        std::int64_t entries[3] = {};
+        int count = 0;
+    };
+
+    __device__ bool is_start(std::int64_t i) const {
+        return i == part_.begin || !is_vertex(vertices_[i - 1]);
+    }
+    /// Whether a run may begin with the segment that ends at vertex i.
+    __device__ bool is_seed(std::int64_t i) const {
+        return is_simplified_ && is_vertex(vertices_[i]) && !is_start(i) &&
+               vertices_[i] != vertices_[i - 1];
+    }
+
+    /// The run from `seed`, as far as the vertex before `end`; `next` is the first vertex after it.
+    __device__ Run lone_run(std::int64_t seed, std::int64_t end, std::int64_t& next) const {
+        RunBuilder builder(vertices_[seed - 1], vertices_[seed], seed);
+        next = seed + 1;
+        while (next < end && builder.add(vertices_[next], next)) ++next;  // NaN is never added
+        return builder.run();
+    }
+
+    /// Marks what the chain reaches of the vertices from `begin`; where it leaves them.
+    __device__ std::int64_t follow_chain(std::int64_t begin, int size) {
+        const std::int64_t end = last_vertex_ + 1;
+        __syncthreads();
+        for (int i = static_cast<int>(threadIdx.x); i < size; i += threads) {
+            const std::int64_t vertex = begin + i;
+            std::int64_t next = vertex + 1;
+            if (is_seed(vertex)) {
+                const std::int64_t limit = vertex + longest_lone_run;
+                lone_run(vertex, limit < end ? limit : end, next);
+                if (next == limit && limit < end) next = begin + is_long;
+            }
+            shared_.next[i] = static_cast<int>(next - begin);
+            shared_.reached[i] = 0;
+        }
+        if (threadIdx.x == 0) {
+            shared_.progress[0] = 0;
+            shared_.progress[1] = 0;
+        }
+        for (;;) {
+            __syncthreads();
+            if (threadIdx.x == 0) {
+                int i = shared_.progress[0];
+                while (i < size && shared_.next[i] != is_long) {
+                    shared_.reached[i] = 1;
+                    i = shared_.next[i];
+                }
+                shared_.progress[0] = i;
+            }
+            __syncthreads();
+            const int i = shared_.progress[0];
+            if (i >= size) return begin + i;
+            const Run run = long_run(begin + i);
+            __syncthreads();
+            if (threadIdx.x == 0) {
+                const int number = shared_.progress[1];
+                shared_.long_runs[number] = run;
+                shared_.reached[i] = 2 + number;
+                shared_.progress[0] = static_cast<int>(run.last + 1 - begin);
+                shared_.progress[1] = number + 1;
+            }
+        }
+    }
+
+    /// The run from `seed` by all threads side by side.
+    __device__ Run long_run(std::int64_t seed) {
+        const RunLine line(vertices_[seed - 1], vertices_[seed]);
+        Farthest forward{line.seed_distance(), seed};
+        Farthest backward{0, -1};
+        const std::int64_t end = last_vertex_ + 1;
+        std::int64_t next = seed + 1;
+        for (std::int64_t begin = seed + 1; next == begin; begin += threads) {
+            const std::int64_t i = begin + threadIdx.x;
+            RunLine::Place place{false, false, 0};
+            if (i < end) place = line.place(vertices_[i]);
+            const std::int64_t own_next = place.is_within ? begin + threads : i;
+            next = block_choice(own_next, shared_.indices, Lower{});
+            if (i >= next) continue;
+            Farthest& farthest = place.is_forward ? forward : backward;
+            if (place.distance > farthest.distance) farthest = {place.distance, i};
+        }
+        return {first_of(forward), first_of(backward), next - 1};
+    }
+
+    /// The lowest index among the farthest of all threads.
+    __device__ std::int64_t first_of(const Farthest& own) {
+        const double distance = block_choice(own.distance, shared_.choices, Higher{});
+        const std::int64_t none = last_vertex_ + 1;
+        const bool is_candidate = own.distance == distance && own.index >= 0;
+        const std::int64_t index =
+            block_choice(is_candidate ? own.index : none, shared_.indices, Lower{});
+        return index == none ? -1 : index;
+    }
+
+    __device__ Kept kept_at(std::int64_t i, int reached) const {
+        Kept kept;
+        if (reached == 0 || !is_vertex(vertices_[i])) return kept;
+        if (is_start(i)) {
+            kept.entries[kept.count++] = 2 * i + 1;
+            return kept;
+        }
+        if (!is_simplified_) {
+            if (vertices_[i] != vertices_[i - 1]) kept.entries[kept.count++] = 2 * i;
+            return kept;
+        }
+        if (!is_seed(i)) return kept;
+        std::int64_t next = 0;
+        const Run run =
+            reached > 1 ? shared_.long_runs[reached - 2] : lone_run(i, i + longest_lone_run, next);
+        std::int64_t drawn[3];
+        int count = run.vertices(run.last == last_vertex_, drawn);
+        if (count > 1 && vertices_[drawn[count - 1]] == vertices_[drawn[count - 2]]) --count;
+        for (int k = 0; k < count; ++k) kept.entries[kept.count++] = 2 * drawn[k];
+        return kept;
+    }
+
+    const Point* vertices_;
+    Part part_;
+    Shared shared_;
+    bool is_simplified_;
+    std::int64_t last_vertex_;
+};
+
+__global__ void __launch_bounds__(threads) simplify_kernel(DeviceBatch batch, Scratch scratch) {
+    SharedMemory memory;
+    const Simplifier::Shared shared(memory);
+    const std::int64_t image = blockIdx.x / scratch.parts;
+    const int index = static_cast<int>(blockIdx.x % scratch.parts);
+    const Part part = split(batch.pixels(scratch.first + image), scratch.parts, index);
+    Simplifier simplifier(scratch.row(image), part, shared);
+    const std::int64_t count = simplifier.write(scratch.kept + image * scratch.width + part.begin);
+    if (threadIdx.x == 0) scratch.count[blockIdx.x] = count;
+}
+
+struct AtomicSink {
+    CellSum* cells;
+    __device__ void add(int cell, CellSum sum) const { atomicAdd(cells + cell, sum); }
+};
+
+/// The polygon around one vertex: its left side forwards and its right side backwards, up to four
+/// points each. At an end of a subpath the left side is the cap.
+struct Outline {
+    GridPoint left[4];
+    GridPoint right[4];
+    int left_count = 0;
+    int right_count = 0;
+    bool is_end = true;  // of its subpath
+
+    __device__ Outline(const Point* vertices, const std::int64_t* kept, std::int64_t count,
+                       std::int64_t k) {
+        const bool is_start = kept[k] % 2 != 0;
+        is_end = k + 1 == count || kept[k + 1] % 2 != 0;
+        if (is_start && is_end) return;
+        const Point here = vertices[kept[k] / 2];
+        const Point before = is_start ? here : vertices[kept[k - 1] / 2];
+        const Point after = is_end ? here : vertices[kept[k + 1] / 2];
+        if (is_start) {
+            take(cap_of(here, Segment(here, after)), left, left_count);
+            right[right_count++] = left[0];
+            return;
+        }
+        const Segment in(before, here);
+        if (is_end) {
+            take(cap_of(here, in.reversed()), left, left_count);
+            right[right_count++] = left[1];
+            return;
+        }
+        const Segment out(here, after);
+        take(corner_of(before, here, after, in, out), left, left_count);
+        take(corner_of(after, here, before, out.reversed(), in.reversed()), right, right_count);
+    }
+
+  private:
+    __device__ static void take(const Corner& corner, GridPoint (&points)[4], int& count) {
+        BALMER_UNROLL
+        for (int i = 0; i < 4; ++i) {
+            if (i < corner.count) points[i] = to_grid(corner.points[i]);
+        }
+        count = corner.count;
+    }
+};
+
+/// Thread t of a block draws the t-th vertex of a stretch and the edges to the next one, of which
+/// thread t + 1 knows the outline; the last thread draws nothing.
+__global__ void __launch_bounds__(stroke_threads)
+    stroke_kernel(DeviceBatch batch, Scratch scratch) {
+    SharedMemory memory;
+    auto* first_left = memory.array<GridPoint>(stroke_threads);
+    auto* last_right = memory.array<GridPoint>(stroke_threads);
+    const std::int64_t line = blockIdx.x / stroke_blocks;
+    const std::int64_t image = line / scratch.parts;
+    const Part part = split(batch.pixels(scratch.first + image), scratch.parts,
+                            static_cast<int>(line % scratch.parts));
+    const Point* vertices = scratch.row(image);
+    const std::int64_t* kept = scratch.kept + image * scratch.width + part.begin;
+    const std::int64_t count = scratch.count[line];
+    const std::int64_t cells = std::int64_t{scratch.side} * scratch.side;
+    const CellGrid<AtomicSink> grid{{scratch.cells + line * cells}, scratch.side};
+    constexpr int stretch = stroke_threads - 1;
+    const int t = static_cast<int>(threadIdx.x);
+    for (std::int64_t begin = blockIdx.x % stroke_blocks * stretch; begin < count;
+         begin += stroke_blocks * stretch) {
+        const std::int64_t k = begin + t;
+        const bool is_drawn = k < count;
+        const Outline own(vertices, kept, count, is_drawn ? k : 0);
+        if (own.left_count > 0) {
+            first_left[t] = own.left[0];
+            last_right[t] = own.right[own.right_count - 1];
+        }
+        __syncthreads();
+        if (is_drawn && t < stretch && own.left_count > 0) {
+            for (int i = 1; i < own.left_count; ++i) add_edge(grid, own.left[i - 1], own.left[i]);
+            for (int i = 1; i < own.right_count; ++i) {
+                add_edge(grid, own.right[i - 1], own.right[i]);
+            }
+            if (!own.is_end) {
+                add_edge(grid, own.left[own.left_count - 1], first_left[t + 1]);
+                add_edge(grid, last_right[t + 1], own.right[0]);
+            }
+        }
+        __syncthreads();
+    }
+}
+
+/// What lies on the white figure, from below.
+struct Inks {
+    Ink inks[overlap_parts];
+};
+
+template <class T>
+__global__ void __launch_bounds__(colour_warps* lanes_per_warp)
+    colour_kernel(DeviceImage<T> output, Scratch scratch, Inks inks) {
+    SharedMemory memory;
+    T* lines = memory.array<T>(colour_warps * 3 * output.side);
+    const int side = scratch.side;
+    const int blocks_per_image = (side + colour_warps - 1) / colour_warps;
+    const std::int64_t image = blockIdx.x / blocks_per_image;
+    const int top = static_cast<int>(blockIdx.x % blocks_per_image) * colour_warps;
+    const int lane = static_cast<int>(threadIdx.x) % lanes_per_warp;
+    const int warp = static_cast<int>(threadIdx.x) / lanes_per_warp;
+    const int y = top + warp;
+    T* line = lines + warp * 3 * side;
+    std::uint32_t covers[overlap_parts] = {};
+    for (int begin = 0; begin < side && y < side; begin += lanes_per_warp) {
+        const int x = begin + lane;
+        PackedPixel pixel = white;
+        BALMER_UNROLL
+        for (int part = 0; part < overlap_parts; ++part) {
+            if (part >= scratch.parts) break;
+            const CellSum* row = scratch.cells + ((image * scratch.parts + part) * side + y) * side;
+            const CellSum sum = x < side ? row[x] : 0;
+            std::uint32_t cover = cover_of(sum);
+            BALMER_UNROLL
+            for (int distance = 1; distance < lanes_per_warp; distance *= 2) {
+                const std::uint32_t before = __shfl_up_sync(full_warp, cover, distance);
+                if (lane >= distance) cover += before;
+            }
+            cover += covers[part];
+            covers[part] = __shfl_sync(full_warp, cover, lanes_per_warp - 1);
+            const std::uint32_t covered = coverage(cover, area_of(sum));
+            if (covered == 0) continue;
+            const Ink& ink = inks.inks[part];
+            PackedPixel result = 0;
+            BALMER_UNROLL
+            for (int c = 0; c < 3; ++c) {
+                const PackedPixel under = pixel >> (8 * c) & 0xFFU;
+                result |= blended(under, ink.levels[c], ink.opacity, covered) << (8 * c);
+            }
+            pixel = result;
+        }
+        if (x < side) output.put(line, x, pixel);
+    }
+    __syncthreads();
+    for (int row = 0; row < colour_warps && top + row < side; ++row) {
+        output.write(scratch.first + image, top + row, 1, lines + row * 3 * side);
+    }
+}
+
+unsigned blocks(std::int64_t count) {
+    return static_cast<unsigned>(count);
+}
+
+void draw(const char* name, const Context& context, const ImageRequest& request, int parts,
+          const Inks& inks) {
+    const std::int64_t images = request.batch.flux.shape[0];
+    const std::int64_t width = request.batch.flux.shape[1];
+    const int side = request.options.image_size;
+    const std::int64_t cells = std::int64_t{parts} * side * side;
+    const std::int64_t image_bytes =
+        width * static_cast<std::int64_t>(sizeof(Point) + sizeof(std::int64_t)) +
+        cells * static_cast<std::int64_t>(sizeof(CellSum));
+    const std::int64_t group =
+        std::min(images, std::max<std::int64_t>(1, group_bytes / image_bytes));
+    const auto bytes = [&](std::int64_t count, std::size_t size) {
+        return static_cast<std::size_t>(group * count) * size;
+    };
+    const Buffer vertices(context, bytes(width, sizeof(Point)));
+    const Buffer kept(context, bytes(width, sizeof(std::int64_t)));
+    const Buffer counts(context, bytes(parts, sizeof(std::int64_t)));
+    const Buffer sums(context, bytes(cells, sizeof(CellSum)));
+    const DeviceBatch batch = device_batch(request);
+    Scratch scratch{static_cast<Point*>(vertices.data()),
+                    static_cast<std::int64_t*>(kept.data()),
+                    static_cast<std::int64_t*>(counts.data()),
+                    static_cast<CellSum*>(sums.data()),
+                    0,
+                    width,
+                    parts,
+                    side};
+    for (; scratch.first < images; scratch.first += group) {
+        const std::int64_t count = std::min(group, images - scratch.first);
+        fill_bytes(context, sums.data(), 0,
+                   static_cast<std::size_t>(count * cells) * sizeof(CellSum));
+        launch(name, context, place_kernel,
+               {{blocks(count)}, threads, shared_bytes_of(warps * sizeof(double))}, batch, scratch);
+        launch(name, context, simplify_kernel,
+               {{blocks(count * parts)}, threads, Simplifier::Shared::bytes()}, batch, scratch);
+        launch(name, context, stroke_kernel,
+               {{blocks(count * parts * stroke_blocks)},
+                stroke_threads,
+                2 * shared_bytes_of(stroke_threads * sizeof(GridPoint))},
+               batch, scratch);
+        dispatch_output(request, [&](auto tag) {
+            using T = typename decltype(tag)::type;
+            launch(name, context, colour_kernel<T>,
+                   {{blocks(count * ((side + colour_warps - 1) / colour_warps))},
+                    colour_warps * lanes_per_warp,
+                    shared_bytes_of(std::size_t{colour_warps} * 3 * side * sizeof(T))},
+                   device_image<T>(request), scratch, inks);
+        });
+    }
+}
+
+}  // namespace
+
+template <DeviceType device>
+std::string accepts_line_plot_device(const Context& context, const ImageRequest&) {
+    return accepts_on(device, context, DType::f32);
+}
+
+template <DeviceType device>
+void simple_device(const Context& context, const ImageRequest& request) {
+    draw("simple", context, request, 1, {{simple_ink}});
+}
+
+template <DeviceType device>
+void overlap_device(const Context& context, const ImageRequest& request) {
+    draw("overlap", context, request, overlap_parts,
+         {{overlap_inks[0], overlap_inks[1], overlap_inks[2]}});
+}
+
+template std::string accepts_line_plot_device<this_device>(const Context&, const ImageRequest&);
+template void simple_device<this_device>(const Context&, const ImageRequest&);
+template void overlap_device<this_device>(const Context&, const ImageRequest&);
+
+}  // namespace balmer::render
