@@ -51,8 +51,8 @@ constexpr std::uint32_t cover_of(CellSum sum) {
     return static_cast<std::uint32_t>((sum - static_cast<CellSum>(area_of(sum))) >> 32);
 }
 
-/// The cells of one image side x side. `Sink` has add(cell, sum), which adds to the sum of cell
-/// `row * side + column`.
+/// The cells of one image side x side, for edges anywhere. `Sink` has add(cell, sum), which adds to
+/// the sum of cell `row * side + column`.
 template <class Sink>
 struct CellGrid {
     Sink sink;
@@ -66,6 +66,21 @@ struct CellGrid {
             column = 0;
             area = 0;
         }
+        sink.add(row * side + column, cell_sum(cover, area));
+    }
+};
+
+/// The same for edges between points inside of the image.
+template <class Sink>
+struct InnerCellGrid {
+    Sink sink;
+    int side;
+
+    constexpr bool contains(GridPoint point) const {
+        const auto end = static_cast<unsigned>(side * subpixels);
+        return static_cast<unsigned>(point.x) < end && static_cast<unsigned>(point.y) < end;
+    }
+    constexpr void add(int column, int row, int cover, int area) const {
         sink.add(row * side + column, cell_sum(cover, area));
     }
 };
@@ -92,9 +107,9 @@ class WholeSteps {
 
     constexpr int next() {
         remainder_ += each_.remainder;
-        if (remainder_ < divisor_) return each_.quotient;
-        remainder_ -= divisor_;
-        return each_.quotient + 1;
+        const int carry = remainder_ >= divisor_ ? 1 : 0;  // a branch would be unpredictable
+        remainder_ -= divisor_ & -carry;
+        return each_.quotient + carry;
     }
 
   private:
@@ -103,17 +118,13 @@ class WholeSteps {
     int divisor_;
 };
 
-/// The piece of an edge within one row: from x = from to x = to, in height from y1 to y2 above the
-/// row's upper side (0..256).
+/// As add_within_row, over two columns or more.
 template <class Grid>
-constexpr void add_within_row(const Grid& grid, int row, int from, int y1, int to, int y2) {
-    if (y1 == y2) return;
-    const int height = y2 - y1;
+constexpr void add_over_columns(const Grid& grid, int row, int from, int to, int height) {
     int column = from >> 8;
     const int last = to >> 8;
     const int x1 = from & 255;
     const int x2 = to & 255;
-    if (column == last) return grid.add(column, row, height, (x1 + x2) * height);
     const bool is_right = to > from;
     const int step = is_right ? 1 : -1;
     const int width = is_right ? to - from : from - to;
@@ -133,6 +144,15 @@ constexpr void add_within_row(const Grid& grid, int row, int from, int y1, int t
     grid.add(column, row, rest, (x2 + subpixels - leaving) * rest);
 }
 
+/// The piece of an edge within one row, from x = from to x = to, `height` (-256..256) downwards.
+template <class Grid>
+constexpr void add_within_row(const Grid& grid, int row, int from, int to, int height) {
+    if (height == 0) return;
+    const int column = from >> 8;
+    if (column != to >> 8) return add_over_columns(grid, row, from, to, height);
+    grid.add(column, row, height, ((from & 255) + (to & 255)) * height);
+}
+
 /// The directed edge from `a` to `b`.
 template <class Grid>
 constexpr void add_edge(const Grid& grid, GridPoint a, GridPoint b) {
@@ -140,17 +160,17 @@ constexpr void add_edge(const Grid& grid, GridPoint a, GridPoint b) {
     const int last = b.y >> 8;
     const int y1 = a.y & 255;
     const int y2 = b.y & 255;
-    if (row == last) return add_within_row(grid, row, a.x, y1, b.x, y2);
+    if (row == last) return add_within_row(grid, row, a.x, b.x, y2 - y1);
     const bool is_down = b.y > a.y;
     const int step = is_down ? 1 : -1;
     const int leaving = is_down ? subpixels : 0;  // y where it leaves a row
     const int entering = subpixels - leaving;
+    const int whole = leaving - entering;
     const int dx = b.x - a.x;
     if (dx == 0) {
         const int column = a.x >> 8;
         const int twice_x = 2 * (a.x & 255);
         grid.add(column, row, leaving - y1, twice_x * (leaving - y1));
-        const int whole = leaving - entering;
         for (row += step; row != last; row += step) grid.add(column, row, whole, twice_x * whole);
         grid.add(column, row, y2 - entering, twice_x * (y2 - entering));
         return;
@@ -158,17 +178,17 @@ constexpr void add_edge(const Grid& grid, GridPoint a, GridPoint b) {
     const int height = is_down ? b.y - a.y : a.y - b.y;
     const FloorDivision first((is_down ? subpixels - y1 : y1) * dx, height);
     int x = a.x + first.quotient;
-    add_within_row(grid, row, a.x, y1, x, leaving);
+    add_within_row(grid, row, a.x, x, leaving - y1);
     row += step;
     if (row != last) {
         WholeSteps steps(first.remainder, subpixels * dx, height);
         for (; row != last; row += step) {
             const int next = x + steps.next();
-            add_within_row(grid, row, x, entering, next, leaving);
+            add_within_row(grid, row, x, next, whole);
             x = next;
         }
     }
-    add_within_row(grid, row, x, entering, b.x, y2);
+    add_within_row(grid, row, x, b.x, y2 - entering);
 }
 
 /// 0..255 for a pixel with this sum of cover from the left, itself included, and this area.
