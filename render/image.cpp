@@ -7,6 +7,7 @@
 #include "render/line_plot/line_plot.h"
 #include "render/map2d/map2d.h"
 #include "render/patch_rows/patch_rows.h"
+#include "render/roi/map2d_roi.h"
 
 namespace balmer::render {
 namespace {
@@ -21,6 +22,10 @@ constexpr ImageType types[] = {
     {"map2d", "raw flux in blocks, row by row, coloured over a fixed range", map2d, map2d_capacity},
     {"map2d-norm", "flux from its minimum to its maximum in blocks, red channel", map2d_norm,
      map2d_norm_capacity},
+    {"map2d-deriv", "as map2d-norm, its first and second derivative in green and blue", map2d_deriv,
+     map2d_norm_capacity},
+    {"map2d-roi", "as map2d-norm, green in the 50 regions that stand out most", map2d_roi,
+     map2d_norm_capacity, true},
     {"map2d-robust",
      "shape, continuum-normalised flux and line significance in blocks, red, green and blue",
      map2d_robust, map2d_norm_capacity},
@@ -70,8 +75,10 @@ void check(const Context& context, const ImageOptions& options, const SpectrumBa
         const bool is_shared = batch.wavelength.shape.rank() == 1;
         expect_view(batch.wavelength, DType::f64, is_shared ? Shape{whole[1]} : whole,
                     "wavelength");
-    } else if (options.interpolate) {
-        throw UsageError("image option interpolate needs the wavelengths of the spectra");
+    } else if (needs_wavelength(options)) {
+        throw UsageError(
+            (options.interpolate ? "image option interpolate" : "image type " + options.type) +
+            " needs the wavelengths of the spectra");
     }
     if (output.dtype != DType::u8 && output.dtype != DType::f32 && output.dtype != DType::bf16) {
         throw DTypeError(std::string(operation) + ": output must be u8, f32 or bf16, got " +
@@ -118,6 +125,10 @@ Shape patch_rows_shape(const ImageOptions& options, std::int64_t count) {
     }
     const std::int64_t patches = options.image_size / patch;
     return {count, patches * patches, 3 * patch * patch};
+}
+
+bool needs_wavelength(const ImageOptions& options) {
+    return options.interpolate || find_image_type(options.type).needs_wavelength;
 }
 
 std::int64_t lost_pixels(const ImageOptions& options, std::int64_t pixels) {

@@ -19,7 +19,7 @@ struct SpectrumBatch {
     /// u8 [B], 0 where a row's inverse variances are placeholders and count as unknown; absent: all
     /// rows are known.
     View inverse_variance_known = {};
-    View wavelength;  ///< f64 [B, L] or [L], increasing; only `interpolate` needs it
+    View wavelength;  ///< f64 [B, L] or [L], increasing; see needs_wavelength
     /// i64 [B]: pixels of each row that exist, 0..L (other devices than the CPU cut what lies
     /// outside to that); absent: all L.
     View lengths;
@@ -39,6 +39,7 @@ struct ImageType {
     const char* summary;
     void (*render)(const Context&, const ImageRequest&);
     std::int64_t (*capacity)(const ImageOptions&);
+    bool needs_wavelength = false;
 };
 
 /// Every image type, the reference's first.
@@ -56,13 +57,16 @@ const ImageType& find_image_type(const std::string& name);
 /// Defined for every input: no pixels, one pixel, more pixels than fit (the rest is not drawn, see
 /// lost_pixels), nothing but masked pixels, constant flux, NaN and infinities.
 ///
-/// Throws UsageError (validate, or `interpolate` without wavelengths), ShapeError, DTypeError,
+/// Throws UsageError (validate, or no wavelengths where they are needed), ShapeError, DTypeError,
 /// DeviceError.
 void render(const Context& context, const ImageOptions& options, const SpectrumBatch& batch,
             const View& output);
 
 /// [count, N, 3 p p]: the shape of patch rows. UsageError if patches do not tile the image.
 Shape patch_rows_shape(const ImageOptions& options, std::int64_t count);
+
+/// Whether render() refuses spectra without wavelengths: the type needs them, or `interpolate`.
+bool needs_wavelength(const ImageOptions& options);
 
 /// How many of `pixels` values find no place in an image: the callers warn and count.
 std::int64_t lost_pixels(const ImageOptions& options, std::int64_t pixels);

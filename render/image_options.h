@@ -24,7 +24,7 @@ struct ImageOptions {
     int block_size = 3;               ///< map2d*: pixels a side of the block that shows one value
     int patch_size = 16;  ///< patch-rows, patch output: the model's patch, divides image_size
     FillOrder fill_order = FillOrder::standard;
-    /// map2d, map2d-norm: fill every slot by linear interpolation, evenly in wavelength; spectra
+    /// map2d, -norm, -deriv, -roi: fill every slot by linear interpolation, evenly in wavelength; spectra
     /// with as many pixels as slots or more are drawn as they are. Needs wavelengths.
     bool interpolate = false;
     /// Leave masked pixels out (see each type). False ignores the mask, as the reference does.

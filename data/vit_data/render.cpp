@@ -140,10 +140,11 @@ void draw_packed_set(const std::string& folder, Renderer& renderer, Progress& li
     const PackedSet set(folder);
     std::map<std::string_view, std::int64_t> spectra_of_file;
     for (std::int64_t row = 0; row < set.size(); ++row) ++spectra_of_file[set.file(row)];
+    PixelScratch scratch;
     for (std::int64_t row = 0; row < set.size(); ++row) {
         if (renderer.is_full() || stop_signal() != 0) return;
         const Spectrum spectrum = set.description(row);
-        renderer.draw({set.pixels(row), spectrum.inverse_variance_known}, spectrum,
+        renderer.draw({set.pixels(row, scratch), spectrum.inverse_variance_known}, spectrum,
                       set.signal_to_noise(row), spectra_of_file.at(spectrum.file) == 1);
         line.update(renderer.drawn(), set.size());
     }

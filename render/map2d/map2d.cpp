@@ -15,6 +15,10 @@ const Choice<ImageRequest> map2d_norm_choices[] = {
     BALMER_DEVICE_CHOICES("device", accepts_map2d_device, map2d_norm_device){
         "plain", accepts_cpu<ImageRequest>, map2d_norm_plain},
 };
+const Choice<ImageRequest> map2d_deriv_choices[] = {
+    BALMER_DEVICE_CHOICES("device", accepts_map2d_device, map2d_deriv_device){
+        "plain", accepts_cpu<ImageRequest>, map2d_deriv_plain},
+};
 const Choice<ImageRequest> map2d_robust_choices[] = {
     BALMER_DEVICE_CHOICES("device", accepts_map2d_device, map2d_robust_device){
         "plain", accepts_cpu<ImageRequest>, map2d_robust_plain},
@@ -28,6 +32,10 @@ void map2d(const Context& context, const ImageRequest& request) {
 
 void map2d_norm(const Context& context, const ImageRequest& request) {
     run_choice<ImageRequest>("map2d-norm", map2d_norm_choices, context, request);
+}
+
+void map2d_deriv(const Context& context, const ImageRequest& request) {
+    run_choice<ImageRequest>("map2d-deriv", map2d_deriv_choices, context, request);
 }
 
 void map2d_robust(const Context& context, const ImageRequest& request) {

@@ -3,8 +3,8 @@
 // pixels, n = image_size / block_size of them a row, row by row from the top left.
 //
 // Source: Strano Moraes, Becker, Protopapas, Cabrera-Vives, A&A 709, A122 (2026),
-// arXiv:2506.00294. `map2d` and `map2d_norm` give the pixels of its Python code bit for bit when
-// the mask is ignored; pixels right of and below the blocks stay background.
+// arXiv:2506.00294. `map2d`, `map2d_norm` and `map2d_deriv` give the pixels of its Python
+// code bit for bit when the mask is ignored; pixels right of and below the blocks stay background.
 //
 // Flux f32 is widened to f64 before any arithmetic, as the reference's arrays are f64.
 
@@ -27,6 +27,14 @@ std::int64_t map2d_capacity(const ImageOptions& options);
 /// no part in the range and are 0, as is the background. A constant spectrum is 0 everywhere.
 void map2d_norm(const Context& context, const ImageRequest& request);
 std::int64_t map2d_norm_capacity(const ImageOptions& options);
+
+/// As map2d_norm, and in the green channel the gradient of the flux, in the blue one the gradient
+/// of that gradient (numpy.gradient, values one apart), each from its own minimum to its own
+/// maximum. With `interpolate` they are gradients of the interpolated flux, as the reference's are:
+/// pieces of straight lines, whose second gradient is 0 but for the corners. A gradient is masked
+/// (0, and no part of its range) where its own value or one that it is made of is, and in a
+/// spectrum of one value.
+void map2d_deriv(const Context& context, const ImageRequest& request);
 
 /// The three channels of spectral_channels.h in blocks; n x n values, background 0.
 void map2d_robust(const Context& context, const ImageRequest& request);

@@ -7,6 +7,7 @@ namespace balmer::render {
 
 void map2d_plain(const Context& context, const ImageRequest& request);
 void map2d_norm_plain(const Context& context, const ImageRequest& request);
+void map2d_deriv_plain(const Context& context, const ImageRequest& request);
 void map2d_robust_plain(const Context& context, const ImageRequest& request);
 
 }  // namespace balmer::render

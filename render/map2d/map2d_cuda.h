@@ -14,6 +14,8 @@ void map2d_device(const Context& context, const ImageRequest& request);
 template <DeviceType device>
 void map2d_norm_device(const Context& context, const ImageRequest& request);
 template <DeviceType device>
+void map2d_deriv_device(const Context& context, const ImageRequest& request);
+template <DeviceType device>
 void map2d_robust_device(const Context& context, const ImageRequest& request);
 
 }  // namespace balmer::render

@@ -40,11 +40,13 @@ TEST(ImageOptions, SurviveTheWayThroughAMap) {
 }
 
 TEST(ImageOptions, Fault42UnknownNamesComeWithTheNearest) {
+    std::string known;
+    for (const auto& type : image_types())
+        known += (known.empty() ? "" : ", ") + std::string(type.name);
     EXPECT_EQ(usage_message([] {
                   image_options_from_map({{"type", "map2d-nrm"}});
               }),
-              "unknown image type 'map2d-nrm', did you mean 'map2d-norm'? Known: simple, "
-              "overlap, map2d, map2d-norm, map2d-robust, patch-rows");
+              "unknown image type 'map2d-nrm', did you mean 'map2d-norm'? Known: " + known);
     EXPECT_NE(usage_message([] {
                   image_options_from_map({{"blocksize", "3"}});
               }).find("did you mean 'block_size'?"),
@@ -188,8 +190,13 @@ TEST(Render, WrongArgumentsAreNamed) {
     EXPECT_THROW(render({}, {}, spectra.batch(), View(pixels.data(), DType::i32, {1, 224, 56, 3})),
                  DTypeError);
     ImageOptions options;
+    batch = spectra.batch();
+    batch.wavelength = {};
+    options.type = "map2d-roi";
+    EXPECT_EQ(usage_message([&] { render({}, options, batch, output); }),
+              "image type map2d-roi needs the wavelengths of the spectra");
     options.interpolate = true;
-    EXPECT_EQ(usage_message([&] { render({}, options, spectra.batch(), output); }),
+    EXPECT_EQ(usage_message([&] { render({}, options, batch, output); }),
               "image option interpolate needs the wavelengths of the spectra");
     Context elsewhere;
     elsewhere.device.type = DeviceType::simt;

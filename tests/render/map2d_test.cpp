@@ -1,5 +1,5 @@
-// map2d and map2d-norm against numpy, scipy and matplotlib (golden/make_map2d.py), and what Balmer
-// defines beyond them.
+// map2d, map2d-norm and map2d-deriv against numpy, scipy and matplotlib (golden/make_map2d.py), and
+// what Balmer defines beyond them.
 
 #include "render/map2d/map2d.h"
 
@@ -80,7 +80,7 @@ TEST(Map2d, EveryGoldenOfMatplotlibAndNumpyIsEqualBitForBit) {
         }
     }
     EXPECT_EQ(start, fluxes.size());
-    EXPECT_GT(compared, 400);
+    EXPECT_GT(compared, 600);
 }
 
 TEST(Map2d, TheRowCutByTheLowerEdgeStillShowsItsValues) {
@@ -171,6 +171,56 @@ TEST(Map2dNorm, InterpolationMasksSlotsNextToMaskedPixels) {
         } else {
             EXPECT_NEAR(red, 255 - 51 * (slot - 30), 1) << slot;
         }
+    }
+}
+
+/// Fluxes 0, 1, 4, 9, ...: gradients 1, 2, 4, ..., 2 n - 3 and 1, 1.5, 2, ..., 2, 1.
+TestSpectra squares(int count) {
+    TestSpectra spectra;
+    for (int i = 0; i < count; ++i) spectra.flux.push_back(static_cast<float>(i * i));
+    return spectra;
+}
+
+TEST(Map2dDeriv, GreenAndBlueAreTheGradientsFromMinimumToMaximum) {
+    ImageOptions options;
+    options.type = "map2d-deriv";
+    TestSpectra spectra = squares(9);
+    const auto image = images_of(spectra, options);
+    const double first[] = {1, 2, 4, 6, 8, 10, 12, 14, 15};
+    const double second[] = {1, 1.5, 2, 2, 2, 2, 2, 1.5, 1};
+    for (int i = 0; i < 9; ++i) {
+        EXPECT_EQ(at(image, options, 3 * i, 0, 0), 255 * i * i / 64) << i;
+        EXPECT_EQ(at(image, options, 3 * i, 0, 1), static_cast<int>(255 * (first[i] - 1) / 14))
+            << i;
+        EXPECT_EQ(at(image, options, 3 * i, 0, 2), static_cast<int>(255 * (second[i] - 1))) << i;
+    }
+}
+
+TEST(Map2dDeriv, Fault15BadPixelsTakeTheGradientsMadeOfThemAlong) {
+    ImageOptions options;
+    options.type = "map2d-deriv";
+    TestSpectra masked = squares(20);
+    masked.flux[10] = 1e6F;
+    masked.mask.assign(20, 0);
+    masked.mask[10] = 1;
+    TestSpectra not_finite = squares(20);
+    not_finite.flux[10] = nan;
+    const auto image = images_of(masked, options);
+    EXPECT_EQ(image, images_of(not_finite, options));
+    for (int i = 1; i < 19; ++i) {
+        EXPECT_EQ(at(image, options, 3 * i, 0, 1) == 0, i >= 9 && i <= 11) << i;
+        EXPECT_EQ(at(image, options, 3 * i, 0, 2) == 0, i >= 8 && i <= 12) << i;
+    }
+}
+
+TEST(Map2dDeriv, OnePixelAndConstantFluxAreBlack) {
+    ImageOptions options;
+    options.type = "map2d-deriv";
+    for (const std::size_t pixels : {1, 2, 4691}) {
+        TestSpectra spectra;
+        spectra.flux.assign(pixels, 3.5F);
+        const auto image = images_of(spectra, options);
+        EXPECT_EQ(std::count(image.begin(), image.end(), 0), 224 * 224 * 3) << pixels;
     }
 }
 

@@ -14,7 +14,8 @@
 
 namespace balmer::render {
 
-/// Spectra of one length that own their memory. Empty arrays are absent from the batch.
+/// Spectra of one length that own their memory. Empty arrays are absent from the batch, but for the
+/// wavelengths: an Angstrom a pixel.
 struct TestSpectra {
     std::vector<float> flux;
     std::vector<std::uint8_t> mask;
@@ -32,7 +33,10 @@ struct TestSpectra {
         if (!inverse_variance.empty()) {
             batch.inverse_variance = View(inverse_variance.data(), DType::f32, shape);
         }
-        if (!wavelength.empty()) batch.wavelength = View(wavelength.data(), DType::f64, shape);
+        while (wavelength.size() < flux.size()) {
+            wavelength.push_back(3600.0 + static_cast<double>(wavelength.size()));
+        }
+        batch.wavelength = View(wavelength.data(), DType::f64, shape);
         if (!lengths.empty()) batch.lengths = View(lengths.data(), DType::i64, {count});
         return batch;
     }

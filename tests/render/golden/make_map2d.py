@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Goldens of the image types map2d and map2d-norm, made with numpy, scipy and matplotlib.
+"""Goldens of the image types map2d, map2d-norm and map2d-deriv, made with numpy, scipy and matplotlib.
 
 Writes, beside itself,
   map2d_flux.f32   the fluxes of all spectra, one after another, little-endian f32
@@ -140,6 +140,16 @@ def map2d_norm(flux, block, boustrophedon):
     return image
 
 
+def map2d_deriv(flux, block, boustrophedon):
+    image = map2d_norm(flux, block, boustrophedon)
+    gradient = flux
+    for channel in (1, 2):
+        gradient = np.gradient(gradient)
+        if gradient.min() < gradient.max():
+            image[..., channel] = map2d_norm(gradient, block, boustrophedon)[..., 0]
+    return image
+
+
 def main():
     spectra = [(name, w, flux.astype(np.float32)) for name, w, flux in make_spectra()]
     np.concatenate([flux for _, _, flux in spectra]).astype("<f4").tofile(HERE / "map2d_flux.f32")
@@ -170,6 +180,10 @@ def main():
                         images.append(
                             {"type": "map2d-norm", **options, "crc32": zlib.crc32(norm.tobytes())}
                         )
+                        if values.size > 1:
+                            deriv = map2d_deriv(values, block, boustrophedon)
+                            crc32 = zlib.crc32(deriv.tobytes())
+                            images.append({"type": "map2d-deriv", **options, "crc32": crc32})
         records.append(
             {"name": name, "pixels": flux.size, "wavelength": coefficients, "images": images}
         )

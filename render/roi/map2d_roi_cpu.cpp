@@ -1,0 +1,137 @@
+#include "render/roi/map2d_roi_cpu.h"
+
+#include <algorithm>
+#include <array>
+
+#include "render/map2d/even_spacing.h"
+#include "render/roi/regions_math.h"
+
+namespace balmer::render {
+namespace {
+
+using namespace regions;
+
+/// The latest median_window values in order.
+class SlidingWindow {
+  public:
+    SlidingWindow() { sorted_.fill(undefined); }
+
+    void replace(double oldest, double newest) {
+        const auto place = std::lower_bound(sorted_.begin(), sorted_.end(), oldest);
+        const auto target = std::lower_bound(sorted_.begin(), sorted_.end(), newest);
+        if (target > place) {
+            std::copy(place + 1, target, place);
+            *(target - 1) = newest;
+        } else {
+            std::copy_backward(target, place, place + 1);
+            *target = newest;
+        }
+    }
+    double median() const {
+        constexpr std::size_t middle = median_window / 2;
+        return median_of(sorted_[middle - 1], sorted_[middle], sorted_.back());
+    }
+
+  private:
+    std::array<double, median_window> sorted_{};
+};
+
+/// The equivalent width: trapezoids dealt to partial sums in turn, these added in halves.
+double equivalent_width(std::int64_t begin, std::int64_t end, std::span<const double> wavelength,
+                        const std::vector<double>& contrast) {
+    std::array<double, partial_sums> sums{};
+    for (std::int64_t i = begin; i + 1 < end; ++i) {
+        double& sum = sums[(i - begin) % partial_sums];
+        sum += trapezoid(wavelength[i], wavelength[i + 1], contrast[i], contrast[i + 1]);
+    }
+    for (int half = partial_sums / 2; half > 0; half /= 2) {
+        for (int k = 0; k < half; ++k) sums[k] += sums[k + half];
+    }
+    return size_of_width(sums[0]);
+}
+
+/// The wavelengths of a spectrum's values, which `interpolated` holds where they are not its own.
+std::span<const double> wavelengths_of(const SpectrumRow& row, std::int64_t values,
+                                       std::vector<double>& interpolated) {
+    if (values == row.pixels) return {row.wavelength, static_cast<std::size_t>(values)};
+    const EvenSpacing spacing = {row.wavelength[0], row.wavelength[row.pixels - 1], values};
+    interpolated.resize(values);
+    for (std::int64_t i = 0; i < values; ++i) interpolated[i] = spacing.at(i);
+    return interpolated;
+}
+
+}  // namespace
+
+std::span<const Region> RegionFinder::find(const MaskedValues& values,
+                                           std::span<const double> wavelength) {
+    regions_.clear();
+    const std::int64_t n = values.size();
+    if (n < median_window) return regions_;
+    smooth(values);
+    compare_with_median();
+    for (std::int64_t i = 0; i < n; ++i) {
+        if (contrast_[i] == 0) continue;
+        const std::int64_t begin = i;
+        while (i < n && contrast_[i] != 0) ++i;
+        regions_.push_back({begin, i, equivalent_width(begin, i, wavelength, contrast_)});
+    }
+    const auto shown = std::min<std::size_t>(regions_.size(), most_regions);
+    const auto is_wider = [](const Region& a, const Region& b) {
+        return a.width != b.width ? a.width > b.width : a.begin < b.begin;
+    };
+    std::partial_sort(regions_.begin(), regions_.begin() + static_cast<std::ptrdiff_t>(shown),
+                      regions_.end(), is_wider);
+    return std::span(regions_).first(shown);
+}
+
+void RegionFinder::smooth(const MaskedValues& values) {
+    const std::int64_t n = values.size();
+    flux_.assign(values.value.begin(), values.value.end());
+    for (std::int64_t i = 0; i < n; ++i) {
+        if (values.is_masked[i] != 0) flux_[i] = std::numeric_limits<double>::quiet_NaN();
+    }
+    smooth_.resize(n);
+    for (std::int64_t i = 0; i < n; ++i) smooth_[i] = smoothed(flux_.data(), i, n);
+}
+
+void RegionFinder::compare_with_median() {
+    const auto n = static_cast<std::int64_t>(smooth_.size());
+    contrast_.assign(n, 0.0);
+    SlidingWindow window;
+    for (std::int64_t last = 0; last < n; ++last) {
+        window.replace(last < median_window ? undefined : smooth_[last - median_window],
+                       smooth_[last]);
+        const std::int64_t begin = last + 1 - median_window;
+        if (begin < 0) continue;
+        const std::int64_t i = begin + median_before;
+        contrast_[i] = contrast_of(smooth_[i], window.median());
+    }
+}
+
+void map2d_roi_plain(const Context& context, const ImageRequest& request) {
+    struct Scratch {
+        MaskedValues values;
+        std::vector<double> wavelength;
+        RegionFinder finder;
+        std::vector<Pixel> pixels;
+    };
+    const ImageOptions& options = request.options;
+    const auto draw = [&](const SpectrumRow& row, Scratch& scratch) -> std::span<const Pixel> {
+        MaskedValues& values = scratch.values;
+        gather(options, row, values);
+        mask_not_finite(values);
+        clear_pixels(options, values, scratch.pixels);
+        draw_from_minimum_to_maximum(values, 0, scratch.pixels);
+        const auto wavelength = wavelengths_of(row, values.size(), scratch.wavelength);
+        const auto drawn = static_cast<std::int64_t>(scratch.pixels.size());
+        for (const Region& region : scratch.finder.find(values, wavelength)) {
+            for (std::int64_t i = region.begin; i < std::min(region.end, drawn); ++i) {
+                scratch.pixels[i][1] = region_level;
+            }
+        }
+        return scratch.pixels;
+    };
+    draw_each<Scratch>(context, request, Pixel{}, draw);
+}
+
+}  // namespace balmer::render
