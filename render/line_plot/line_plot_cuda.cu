@@ -247,8 +247,13 @@ class Simplifier {
                vertices_[i] != vertices_[i - 1];
     }
 
-    /// The run from `seed`, as far as the vertex before `end`; `next` is the first vertex after it.
-    __device__ Run lone_run(std::int64_t seed, std::int64_t end, std::int64_t& next) const {
+    /// The end of what a thread looks at of the run from `seed`.
+    __device__ std::int64_t lone_end(std::int64_t seed) const {
+        return min(seed + longest_lone_run, last_vertex_ + 1);
+    }
+    /// The run from `seed` up to there; `next` is the first vertex after it.
+    __device__ Run lone_run(std::int64_t seed, std::int64_t& next) const {
+        const std::int64_t end = lone_end(seed);
         RunBuilder builder(vertices_[seed - 1], vertices_[seed], seed);
         next = seed + 1;
         while (next < end && builder.add(vertices_[next], next)) ++next;  // NaN is never added
@@ -257,15 +262,14 @@ class Simplifier {
 
     /// Marks what the chain reaches of the vertices from `begin`; where it leaves them.
     __device__ std::int64_t follow_chain(std::int64_t begin, int size) {
-        const std::int64_t end = last_vertex_ + 1;
         __syncthreads();
         for (int i = static_cast<int>(threadIdx.x); i < size; i += threads) {
             const std::int64_t vertex = begin + i;
             std::int64_t next = vertex + 1;
             if (is_seed(vertex)) {
-                const std::int64_t limit = vertex + longest_lone_run;
-                lone_run(vertex, limit < end ? limit : end, next);
-                if (next == limit && limit < end) next = begin + is_long;
+                lone_run(vertex, next);
+                const bool is_open = next == lone_end(vertex) && next <= last_vertex_;
+                if (is_open) next = begin + is_long;
             }
             shared_.next[i] = static_cast<int>(next - begin);
             shared_.reached[i] = 0;
@@ -342,8 +346,7 @@ class Simplifier {
         }
         if (!is_seed(i)) return kept;
         std::int64_t next = 0;
-        const Run run =
-            reached > 1 ? shared_.long_runs[reached - 2] : lone_run(i, i + longest_lone_run, next);
+        const Run run = reached > 1 ? shared_.long_runs[reached - 2] : lone_run(i, next);
         std::int64_t drawn[3];
         int count = run.vertices(run.last == last_vertex_, drawn);
         if (count > 1 && vertices_[drawn[count - 1]] == vertices_[drawn[count - 2]]) --count;
