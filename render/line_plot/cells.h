@@ -58,16 +58,22 @@ struct CellGrid {
     Sink sink;
     int side;
 
-    /// What lies left of the image counts as its left edge; what lies elsewhere outside has no
-    /// effect on it.
-    constexpr void add(int column, int row, int cover, int area) const {
-        if (row < 0 || row >= side || column >= side) return;
-        if (column < 0) {
-            column = 0;
-            area = 0;
+    struct Row {
+        Sink sink;
+        int side;
+        int y;
+
+        constexpr void move(int rows) { y += rows; }
+        /// What lies left of the image counts as its left edge; what lies elsewhere outside has no
+        /// effect on it.
+        constexpr void add(int column, int cover, int area) const {
+            if (y < 0 || y >= side || column >= side) return;
+            const bool is_left = column < 0;
+            sink.add(y * side + (is_left ? 0 : column), cell_sum(cover, is_left ? 0 : area));
         }
-        sink.add(row * side + column, cell_sum(cover, area));
-    }
+    };
+
+    constexpr Row row(int y) const { return {sink, side, y}; }
 };
 
 /// The same for edges between points inside of the image.
@@ -76,13 +82,22 @@ struct InnerCellGrid {
     Sink sink;
     int side;
 
+    struct Row {
+        Sink sink;
+        int side;
+        int first;  // cell
+
+        constexpr void move(int rows) { first += rows * side; }
+        constexpr void add(int column, int cover, int area) const {
+            sink.add(first + column, cell_sum(cover, area));
+        }
+    };
+
     constexpr bool contains(GridPoint point) const {
         const auto end = static_cast<unsigned>(side * subpixels);
         return static_cast<unsigned>(point.x) < end && static_cast<unsigned>(point.y) < end;
     }
-    constexpr void add(int column, int row, int cover, int area) const {
-        sink.add(row * side + column, cell_sum(cover, area));
-    }
+    constexpr Row row(int y) const { return {sink, side, y * side}; }
 };
 
 /// Quotient rounded down, and the remainder, which is not negative.
@@ -102,25 +117,29 @@ struct FloorDivision {
 /// The multiples of dividend / divisor in whole steps: `next` is the step to the next one.
 class WholeSteps {
   public:
-    constexpr WholeSteps(int remainder, int dividend, int divisor)
-        : each_(dividend, divisor), remainder_(remainder), divisor_(divisor) {}
+    constexpr WholeSteps(int remainder, FloorDivision each, int divisor)
+        : step_(each.quotient + 1),
+          remainder_(each.remainder),
+          missing_(remainder - divisor),
+          divisor_(divisor) {}
 
     constexpr int next() {
-        remainder_ += each_.remainder;
-        const int carry = remainder_ >= divisor_ ? 1 : 0;  // a branch would be unpredictable
-        remainder_ -= divisor_ & -carry;
-        return each_.quotient + carry;
+        missing_ += remainder_;
+        const int is_short = missing_ >> 31;  // -1 or 0: a branch would be unpredictable
+        missing_ -= divisor_ & ~is_short;
+        return step_ + is_short;
     }
 
   private:
-    FloorDivision each_;
+    int step_;
     int remainder_;
+    int missing_;  // to the next whole number, negative
     int divisor_;
 };
 
 /// As add_within_row, over two columns or more.
-template <class Grid>
-constexpr void add_over_columns(const Grid& grid, int row, int from, int to, int height) {
+template <class Row>
+constexpr void add_over_columns(const Row& row, int from, int to, int height) {
     int column = from >> 8;
     const int last = to >> 8;
     const int x1 = from & 255;
@@ -130,65 +149,66 @@ constexpr void add_over_columns(const Grid& grid, int row, int from, int to, int
     const int width = is_right ? to - from : from - to;
     const int leaving = is_right ? subpixels : 0;  // x where it leaves a column
     const FloorDivision first((is_right ? subpixels - x1 : x1) * height, width);
-    grid.add(column, row, first.quotient, (x1 + leaving) * first.quotient);
+    row.add(column, first.quotient, (x1 + leaving) * first.quotient);
     int rest = height - first.quotient;
     column += step;
     if (column != last) {
-        WholeSteps steps(first.remainder, subpixels * height, width);
+        WholeSteps steps(first.remainder, {subpixels * height, width}, width);
         for (; column != last; column += step) {
             const int part = steps.next();
-            grid.add(column, row, part, subpixels * part);
+            row.add(column, part, subpixels * part);
             rest -= part;
         }
     }
-    grid.add(column, row, rest, (x2 + subpixels - leaving) * rest);
+    row.add(column, rest, (x2 + subpixels - leaving) * rest);
 }
 
 /// The piece of an edge within one row, from x = from to x = to, `height` (-256..256) downwards.
-template <class Grid>
-constexpr void add_within_row(const Grid& grid, int row, int from, int to, int height) {
+template <class Row>
+constexpr void add_within_row(const Row& row, int from, int to, int height) {
     if (height == 0) return;
     const int column = from >> 8;
-    if (column != to >> 8) return add_over_columns(grid, row, from, to, height);
-    grid.add(column, row, height, ((from & 255) + (to & 255)) * height);
+    if (column != to >> 8) [[unlikely]] {  // in steep lines, and those are the costly ones
+        return add_over_columns(row, from, to, height);
+    }
+    row.add(column, height, ((from & 255) + (to & 255)) * height);
+}
+
+/// The directed edge from `a` to `b`, over two rows or more.
+template <class Grid>
+constexpr void add_over_rows(const Grid& grid, GridPoint a, GridPoint b) {
+    const bool is_down = b.y > a.y;
+    const int step = is_down ? 1 : -1;
+    const int height = is_down ? b.y - a.y : a.y - b.y;
+    const int whole = is_down ? subpixels : -subpixels;  // of a row
+    const int leaving = is_down ? subpixels : 0;         // y where it leaves a row
+    const int first_height = leaving - (a.y & 255);
+    const int last_height = (b.y & 255) - (subpixels - leaving);
+    const int dx = b.x - a.x;
+    const FloorDivision first((is_down ? first_height : -first_height) * dx, height);
+    int x = a.x + first.quotient;
+    auto row = grid.row(a.y >> 8);
+    add_within_row(row, a.x, x, first_height);
+    row.move(step);
+    int whole_rows = ((b.y >> 8) - (a.y >> 8)) * step - 1;
+    if (whole_rows > 0) {
+        WholeSteps steps(first.remainder, {subpixels * dx, height}, height);
+        for (; whole_rows > 0; --whole_rows) {
+            const int next = x + steps.next();
+            add_within_row(row, x, next, whole);
+            row.move(step);
+            x = next;
+        }
+    }
+    add_within_row(row, x, b.x, last_height);
 }
 
 /// The directed edge from `a` to `b`.
 template <class Grid>
 constexpr void add_edge(const Grid& grid, GridPoint a, GridPoint b) {
-    int row = a.y >> 8;
-    const int last = b.y >> 8;
-    const int y1 = a.y & 255;
-    const int y2 = b.y & 255;
-    if (row == last) return add_within_row(grid, row, a.x, b.x, y2 - y1);
-    const bool is_down = b.y > a.y;
-    const int step = is_down ? 1 : -1;
-    const int leaving = is_down ? subpixels : 0;  // y where it leaves a row
-    const int entering = subpixels - leaving;
-    const int whole = leaving - entering;
-    const int dx = b.x - a.x;
-    if (dx == 0) {
-        const int column = a.x >> 8;
-        const int twice_x = 2 * (a.x & 255);
-        grid.add(column, row, leaving - y1, twice_x * (leaving - y1));
-        for (row += step; row != last; row += step) grid.add(column, row, whole, twice_x * whole);
-        grid.add(column, row, y2 - entering, twice_x * (y2 - entering));
-        return;
-    }
-    const int height = is_down ? b.y - a.y : a.y - b.y;
-    const FloorDivision first((is_down ? subpixels - y1 : y1) * dx, height);
-    int x = a.x + first.quotient;
-    add_within_row(grid, row, a.x, x, leaving - y1);
-    row += step;
-    if (row != last) {
-        WholeSteps steps(first.remainder, subpixels * dx, height);
-        for (; row != last; row += step) {
-            const int next = x + steps.next();
-            add_within_row(grid, row, x, next, whole);
-            x = next;
-        }
-    }
-    add_within_row(grid, row, x, b.x, y2 - entering);
+    const int y = a.y >> 8;
+    if (y != b.y >> 8) return add_over_rows(grid, a, b);
+    add_within_row(grid.row(y), a.x, b.x, b.y - a.y);
 }
 
 /// 0..255 for a pixel with this sum of cover from the left, itself included, and this area.

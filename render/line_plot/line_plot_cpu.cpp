@@ -1,6 +1,7 @@
 #include "render/line_plot/line_plot_cpu.h"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "kernels/core/parallel.h"
@@ -73,13 +74,19 @@ struct CellSink {
 
 /// Adds edges to the cells of an image.
 struct Edges {
-    CellSum* cells;
-    int side;
+    InnerCellGrid<CellSink> inner;
 
     void add(GridPoint a, GridPoint b) const {
-        const InnerCellGrid<CellSink> inner{{cells}, side};
+        const bool is_short = ((a.x ^ b.x) | (a.y ^ b.y)) >> 8 == 0;  // within one cell: most are
+        if (!is_short || !inner.contains(a)) return add_long(a, b);
+        const int height = b.y - a.y;
+        inner.row(a.y >> 8).add(a.x >> 8, height, ((a.x & 255) + (b.x & 255)) * height);
+    }
+
+  private:
+    void add_long(GridPoint a, GridPoint b) const {
         if (inner.contains(a) && inner.contains(b)) return add_edge(inner, a, b);
-        add_edge(CellGrid<CellSink>{{cells}, side}, a, b);
+        add_edge(CellGrid<CellSink>{inner.sink, inner.side}, a, b);
     }
 };
 
@@ -159,7 +166,7 @@ class LinePlot {
 
     /// Rows of pixels from the top.
     const std::vector<Pixel>& draw(const SpectrumRow& row) {
-        std::fill(image_.begin(), image_.end(), white);
+        std::memset(image_.data(), 255, image_.size() * sizeof(Pixel));  // white
         const int parts = is_overlap_ ? overlap_parts : 1;
         Limits x_limits;
         Limits y_limits;
@@ -195,7 +202,7 @@ class LinePlot {
   private:
     void draw_part() {
         snap();
-        Stroker stroker({sums_.cells(), side_});
+        Stroker stroker({{{sums_.cells()}, side_}});
         const auto count = static_cast<std::int64_t>(vertices_.size());
         for (std::int64_t begin = 0; begin < count;) {
             if (!is_vertex_[begin]) {
