@@ -1,7 +1,7 @@
 // Line plots on the device, bit for bit as line_plot_cpu.cpp: the same operations in f64 without
 // contraction, and sums of integers, whose order does not matter.
 //
-// Four launches for a group of spectra whose scratch memory stays in the L2 cache:
+// Four launches for a group of spectra, so many that every multiprocessor has some:
 //   place     a block a spectrum: limits of the axes, vertices in pixels of the image
 //   simplify  a block a line: a thread finds the run from each vertex, as if one began there; one
 //             thread follows the chain of those that do, in shared memory; their vertices are
@@ -10,12 +10,12 @@
 //             vertex, into the cells by integer atomics
 //   colour    a warp a row of the image: sums of cover by shuffles, blending, the output's layout
 //
-// By arithmetic, at 224 px and 4691 pixels: 28 KB of flux and wavelength read, 301 KB of bf16
-// written (70 ns at 4.3 TB/s), 401 KB of cells cleared, added to and read in L2 for each line;
-// simplify makes about 64 x 20 operations in f64 a pixel at most (6 MFLOP, 0.2 us at 34 TFLOP/s);
-// the chain is serial, some 2000 steps of 30 cycles, while the other blocks of the multiprocessor
-// work; 50,000 to 100,000 atomics, each on its own cell mostly, are 0.3 to 0.6 us at one a cycle
-// and slice of L2.
+// By arithmetic, at 224 px and 4691 pixels, noise the worst case: 56 KB of flux and wavelength read
+// and 301 KB of bf16 written; 401 KB of cells for each line, cleared, added to and read: 1.6 MB in
+// all, 0.4 us at 4.3 TB/s where nothing stays in the L2 cache. Simplify makes 64 x 20 operations in
+// f64 a pixel at most (6 MFLOP, 0.2 us at 34 TFLOP/s), mostly a tenth of that; its chain is serial,
+// some 2000 steps of 30 cycles, 35 us that all lines of the group share. 60,000 to 270,000 atomics,
+// each mostly on its own cell, are 0.4 to 1.7 us at one a cycle and slice of L2.
 
 #include "render/line_plot/line_plot_cuda.h"
 
@@ -37,7 +37,7 @@ constexpr int stroke_threads = 128;
 constexpr int stroke_blocks = 8;  // a line
 constexpr int colour_warps = 4;
 constexpr PackedPixel white = 0xFFFFFF;
-constexpr std::int64_t group_bytes = 32LL << 20U;  // of scratch memory, well below the L2 cache
+constexpr std::int64_t group_bytes = 128LL << 20U;  // of scratch memory: 250 spectra
 
 /// Scratch memory of a group of spectra.
 struct Scratch {
@@ -377,46 +377,65 @@ struct AtomicSink {
     __device__ void add(int cell, CellSum sum) const { atomicAdd(cells + cell, sum); }
 };
 
-/// The polygon around one vertex: its left side forwards and its right side backwards, up to four
-/// points each. At an end of a subpath the left side is the cap.
-struct Outline {
-    GridPoint left[4];
-    GridPoint right[4];
-    int left_count = 0;
-    int right_count = 0;
+/// The polygon around the vertices of a block: the left side forwards and the right side backwards,
+/// up to four points each. At an end of a subpath the left side is the cap. Point i of thread t
+/// lies at i * stroke_threads + t.
+struct Outlines {
+    GridPoint* left;
+    GridPoint* right;
+    int* right_counts;  // by thread
+
+    __device__ explicit Outlines(SharedMemory& memory)
+        : left(memory.array<GridPoint>(4 * stroke_threads)),
+          right(memory.array<GridPoint>(4 * stroke_threads)),
+          right_counts(memory.array<int>(stroke_threads)) {}
+    static std::size_t bytes() {
+        return 2 * shared_bytes_of(4 * stroke_threads * sizeof(GridPoint)) +
+               shared_bytes_of(stroke_threads * sizeof(int));
+    }
+
+    __device__ static int take(GridPoint* points, const Corner& corner) {
+        BALMER_UNROLL
+        for (int i = 0; i < 4; ++i) {
+            if (i < corner.count) {
+                points[i * stroke_threads + threadIdx.x] = to_grid(corner.points[i]);
+            }
+        }
+        return corner.count;
+    }
+};
+
+/// What a thread knows of its vertex: how many points lie left and right of it; none: nothing is
+/// drawn of it.
+struct VertexOutline {
+    int left = 0;
+    int right = 0;
     bool is_end = true;  // of its subpath
 
-    __device__ Outline(const Point* vertices, const std::int64_t* kept, std::int64_t count,
-                       std::int64_t k) {
+    /// Draws vertex k into `outlines`.
+    __device__ VertexOutline(const Outlines& outlines, const Point* vertices,
+                             const std::int64_t* kept, std::int64_t count, std::int64_t k) {
+        if (k >= count) return;
         const bool is_start = kept[k] % 2 != 0;
         is_end = k + 1 == count || kept[k + 1] % 2 != 0;
         if (is_start && is_end) return;
         const Point here = vertices[kept[k] / 2];
         const Point before = is_start ? here : vertices[kept[k - 1] / 2];
         const Point after = is_end ? here : vertices[kept[k + 1] / 2];
-        if (is_start) {
-            take(cap_of(here, Segment(here, after)), left, left_count);
-            right[right_count++] = left[0];
-            return;
+        const unsigned t = threadIdx.x;
+        if (is_start || is_end) {
+            const Segment out = is_start ? Segment(here, after) : Segment(before, here).reversed();
+            left = outlines.take(outlines.left, cap_of(here, out));
+            right = 1;
+            outlines.right[t] = outlines.left[is_start ? t : stroke_threads + t];
+        } else {
+            const Segment in(before, here);
+            const Segment out(here, after);
+            left = outlines.take(outlines.left, corner_of(before, here, after, in, out));
+            right = outlines.take(outlines.right,
+                                  corner_of(after, here, before, out.reversed(), in.reversed()));
         }
-        const Segment in(before, here);
-        if (is_end) {
-            take(cap_of(here, in.reversed()), left, left_count);
-            right[right_count++] = left[1];
-            return;
-        }
-        const Segment out(here, after);
-        take(corner_of(before, here, after, in, out), left, left_count);
-        take(corner_of(after, here, before, out.reversed(), in.reversed()), right, right_count);
-    }
-
-  private:
-    __device__ static void take(const Corner& corner, GridPoint (&points)[4], int& count) {
-        BALMER_UNROLL
-        for (int i = 0; i < 4; ++i) {
-            if (i < corner.count) points[i] = to_grid(corner.points[i]);
-        }
-        count = corner.count;
+        outlines.right_counts[t] = right;
     }
 };
 
@@ -425,8 +444,7 @@ struct Outline {
 __global__ void __launch_bounds__(stroke_threads)
     stroke_kernel(DeviceBatch batch, Scratch scratch) {
     SharedMemory memory;
-    auto* first_left = memory.array<GridPoint>(stroke_threads);
-    auto* last_right = memory.array<GridPoint>(stroke_threads);
+    const Outlines outlines(memory);
     const std::int64_t line = blockIdx.x / stroke_blocks;
     const std::int64_t image = line / scratch.parts;
     const Part part = split(batch.pixels(scratch.first + image), scratch.parts,
@@ -440,23 +458,27 @@ __global__ void __launch_bounds__(stroke_threads)
     const int t = static_cast<int>(threadIdx.x);
     for (std::int64_t begin = blockIdx.x % stroke_blocks * stretch; begin < count;
          begin += stroke_blocks * stretch) {
-        const std::int64_t k = begin + t;
-        const bool is_drawn = k < count;
-        const Outline own(vertices, kept, count, is_drawn ? k : 0);
-        if (own.left_count > 0) {
-            first_left[t] = own.left[0];
-            last_right[t] = own.right[own.right_count - 1];
-        }
+        const VertexOutline own(outlines, vertices, kept, count, begin + t);
         __syncthreads();
-        if (is_drawn && t < stretch && own.left_count > 0) {
-            for (int i = 1; i < own.left_count; ++i) add_edge(grid, own.left[i - 1], own.left[i]);
-            for (int i = 1; i < own.right_count; ++i) {
-                add_edge(grid, own.right[i - 1], own.right[i]);
+        const bool is_drawn = t < stretch && own.left > 0;
+        // The two long edges first, so that the threads of a warp draw them together; then up to
+        // three around the vertex on each side.
+        for (int edge = 0; is_drawn && edge < 8; ++edge) {
+            if (edge < 2) {
+                if (own.is_end) continue;
+                const int right_of_next = outlines.right_counts[t + 1] - 1;
+                const GridPoint from = edge == 0
+                                           ? outlines.left[(own.left - 1) * stroke_threads + t]
+                                           : outlines.right[right_of_next * stroke_threads + t + 1];
+                add_edge(grid, from, edge == 0 ? outlines.left[t + 1] : outlines.right[t]);
+                continue;
             }
-            if (!own.is_end) {
-                add_edge(grid, own.left[own.left_count - 1], first_left[t + 1]);
-                add_edge(grid, last_right[t + 1], own.right[0]);
-            }
+            const bool is_left = edge < 5;
+            const int i = (edge - 2) % 3;
+            if (i + 1 >= (is_left ? own.left : own.right)) continue;
+            const GridPoint* from =
+                (is_left ? outlines.left : outlines.right) + i * stroke_threads + t;
+            add_edge(grid, from[0], from[stroke_threads]);
         }
         __syncthreads();
     }
@@ -556,10 +578,8 @@ void draw(const char* name, const Context& context, const ImageRequest& request,
         launch(name, context, simplify_kernel,
                {{blocks(count * parts)}, threads, Simplifier::Shared::bytes()}, batch, scratch);
         launch(name, context, stroke_kernel,
-               {{blocks(count * parts * stroke_blocks)},
-                stroke_threads,
-                2 * shared_bytes_of(stroke_threads * sizeof(GridPoint))},
-               batch, scratch);
+               {{blocks(count * parts * stroke_blocks)}, stroke_threads, Outlines::bytes()}, batch,
+               scratch);
         dispatch_output(request, [&](auto tag) {
             using T = typename decltype(tag)::type;
             launch(name, context, colour_kernel<T>,

@@ -70,21 +70,21 @@ constexpr Point sum(Point a, Point b) {
     return {a.x + b.x, a.y + b.y};
 }
 
-/// The points between centre + from and centre + to on the circle through both, so that no step
-/// leaves the circle by more than 1/8 pixel: two at most, as the arc is half a circle at most.
+/// The points after centre + from, up to centre + to, on the circle through both, so that no step
+/// leaves the circle by more than 1/8 pixel: three at most, as the arc is half a circle at most.
 constexpr void add_arc(Point centre, Point from, Point to, Corner& corner) {
     constexpr double ratio = half_width / (half_width + 0.125);
     constexpr double one_step = 2 * ratio * ratio - 1;         // cosine of the widest step
     constexpr double two_steps = 2 * one_step * one_step - 1;  // of twice that angle
     constexpr double square = half_width * half_width;
     const double cosine = (from.x * to.x + from.y * to.y) / square;
-    if (cosine > one_step) return;
+    if (cosine > one_step) return corner.add(sum(centre, to));
     if (cosine > two_steps) {
         const Point middle = sum(from, to);
         const double length = square_root(middle.x * middle.x + middle.y * middle.y);
         const double scale = half_width / length;
         corner.add({centre.x + middle.x * scale, centre.y + middle.y * scale});
-        return;
+        return corner.add(sum(centre, to));
     }
     // Hardly less than half a circle: a third of it is 60 degrees less a third of what is missing,
     // whose sine is at most 0.17, so that series give it to 1e-11.
@@ -101,6 +101,7 @@ constexpr void add_arc(Point centre, Point from, Point to, Corner& corner) {
     const double c = 0.5 * cosine_less + sine_of_60 * sine_less;
     corner.add({centre.x + (from.x * c - from.y * s), centre.y + (from.x * s + from.y * c)});
     corner.add({centre.x + (to.x * c + to.y * s), centre.y + (to.y * c - to.x * s)});
+    corner.add(sum(centre, to));
 }
 
 /// The left side of the corner at `b` on the way from a over b to c, along the segments in and out.
@@ -141,7 +142,6 @@ constexpr Corner corner_of(Point a, Point b, Point c, const Segment& in, const S
     }
     corner.add(before);
     add_arc(b, in.normal, out.normal, corner);
-    corner.add(after);
     return corner;
 }
 

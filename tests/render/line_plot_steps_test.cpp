@@ -93,9 +93,9 @@ TEST(LinePlotStroke, ArcsLieOnTheCircleAndAreEvenlyDivided) {
         const Point to = {half_width * std::cos(0.3 + turn), half_width * std::sin(0.3 + turn)};
         Corner corner;
         add_arc({50, 60}, from, to, corner);
-        EXPECT_EQ(corner.count, degrees < 85 ? 0 : degrees < 171 ? 1 : 2) << degrees;
+        EXPECT_EQ(corner.count, degrees < 85 ? 1 : degrees < 171 ? 2 : 3) << degrees;
         for (int i = 0; i < corner.count; ++i) {
-            const double angle = 0.3 + turn * (i + 1) / (corner.count + 1);
+            const double angle = 0.3 + turn * (i + 1) / corner.count;
             EXPECT_NEAR(corner.points[i].x, 50 + half_width * std::cos(angle), 1e-9) << degrees;
             EXPECT_NEAR(corner.points[i].y, 60 + half_width * std::sin(angle), 1e-9) << degrees;
         }
