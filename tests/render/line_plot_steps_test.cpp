@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "kernels/core/random.h"
 #include "render/line_plot/cells.h"
 #include "render/line_plot/simplify.h"
 #include "render/line_plot/stroke.h"
@@ -134,6 +135,26 @@ std::vector<std::uint32_t> covered(int side, const std::vector<Point>& polygon) 
         }
     }
     return result;
+}
+
+TEST(LinePlotCells, WholeStepsAreExact) {
+    Random random(3);
+    for (int i = 0; i < 20000; ++i) {
+        const auto rise =
+            static_cast<std::int64_t>(random.below(1 << (1 + i % 22))) * (i % 2 * 2 - 1);
+        const auto run = static_cast<std::int64_t>(random.below(1 << (1 + i / 2 % 21))) + 257;
+        const auto first = static_cast<std::int64_t>(random.below(257));
+        WholeSteps steps(static_cast<int>(first), static_cast<int>(rise), static_cast<int>(run));
+        const auto floor_at = [&](std::int64_t k) {
+            const std::int64_t product = (first + 256 * k) * rise;
+            return product / run - (product % run < 0 ? 1 : 0);
+        };
+        ASSERT_EQ(steps.current(), floor_at(0)) << first << " " << rise << " " << run;
+        steps.prepare();
+        for (std::int64_t k = 1; (k + 1) * 256 < run && k < 300; ++k) {
+            ASSERT_EQ(steps.next(), floor_at(k)) << first << " " << rise << " " << run << " " << k;
+        }
+    }
 }
 
 TEST(LinePlotCells, ARectangleCoversItsShareOfEveryPixel) {
