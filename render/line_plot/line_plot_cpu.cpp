@@ -84,7 +84,8 @@ struct Edges {
     }
 
   private:
-    void add_long(GridPoint a, GridPoint b) const {
+    // Apart, so that the short edges, which are most, do without its registers.
+    [[gnu::noinline]] void add_long(GridPoint a, GridPoint b) const {
         if (inner.contains(a) && inner.contains(b)) return add_edge(inner, a, b);
         add_edge(CellGrid<CellSink>{inner.sink, inner.side}, a, b);
     }
