@@ -139,7 +139,8 @@ constexpr bool is_rectilinear(Point a, Point b) {
 
 /// The nearest centre of an image pixel by PathSnapper, whose rounding goes up; 0 <= value.
 constexpr double snapped(double value) {
-    return static_cast<double>(static_cast<std::int64_t>(value + 0.5)) + 0.5;
+    const double raised = value + 0.5;
+    return static_cast<double>(static_cast<std::int64_t>(raised)) + 0.5;
 }
 
 }  // namespace balmer::render::line_plot
