@@ -101,6 +101,15 @@ View Operands::constant(const Shape& shape, DType dtype, double value) {
     return view;
 }
 
+View Operands::ramp_f64(std::int64_t count, double first, double step) {
+    const View view = allocate({count}, DType::f64);
+    std::vector<double> values(static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = first + static_cast<double>(i) * step;
+    device_.copy_from_host(view.data, values.data(), values.size() * sizeof(double));
+    return view;
+}
+
 View Operands::output_of(const Shape& shape, DType dtype) {
     const View view = allocate(shape, dtype);
     device_.fill(view.data, 0xFF, buffers_.back().bytes());

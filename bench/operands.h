@@ -27,6 +27,8 @@ class Operands {
     View labels(const Shape& shape, std::int64_t bound);
     /// Every element the same.
     View constant(const Shape& shape, DType dtype, double value);
+    /// f64 [count]: first, first + step, ...
+    View ramp_f64(std::int64_t count, double first, double step);
     /// Memory for results, filled with NaN (bytes of 0xFF).
     View output(const Shape& shape);
     View output_statistics(const Shape& shape);

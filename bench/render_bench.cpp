@@ -16,8 +16,7 @@ Calls render_calls(const Workload& w, const std::string& type, Operands& operand
     const View flux = operands.normal_f32({batch, pixels}, 5.0, 20.0);
     const View inverse_variance = operands.constant({batch, pixels}, DType::f32, 0.25);
     const View mask = operands.constant({batch, pixels}, DType::u8, 0.0);
-    // Its values are of no account to the time that drawing takes.
-    const View wavelength = operands.constant({pixels}, DType::f64, 5000.0);
+    const View wavelength = operands.ramp_f64(pixels, 3600.0, 1.4);
     const View images = operands.output({batch, 3, w.image_size, w.image_size});
     auto options = std::make_shared<render::ImageOptions>();
     options->type = type;

@@ -65,9 +65,13 @@ void PixelRows::write_planes(std::int64_t index, std::int64_t top, std::int64_t 
                              const std::array<std::array<T, 256>, 3>& levels) const {
     const auto side = static_cast<std::int64_t>(line.size());
     if (patch_ > 0) return write_patches(index, top, height, line, levels);
-    for (int c = 0; c < 3; ++c) {
-        T* first = output_.as<T>() + ((index * 3 + c) * side + top) * side;
-        for (std::int64_t x = 0; x < side; ++x) first[x] = levels[c][line[x][c]];
+    const std::int64_t plane = side * side;
+    T* first = output_.as<T>() + index * 3 * plane + top * side;
+    for (std::int64_t x = 0; x < side; ++x) {
+        const Pixel pixel = line[x];
+        for (int c = 0; c < 3; ++c) first[c * plane + x] = levels[c][pixel[c]];
+    }
+    for (int c = 0; c < 3; ++c, first += plane) {
         for (std::int64_t y = 1; y < height; ++y) std::copy_n(first, side, first + y * side);
     }
 }

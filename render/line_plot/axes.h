@@ -17,7 +17,7 @@ struct Point {
 };
 
 /// Neither NaN nor infinite.
-constexpr bool is_finite(double x) {
+constexpr bool is_real(double x) {
     return x <= std::numeric_limits<double>::max() && x >= -std::numeric_limits<double>::max();
 }
 
@@ -49,7 +49,7 @@ struct Limits {
 
     /// matplotlib.transforms.nonsingular.
     constexpr void make_nonsingular(double expander, double tiny) {
-        if (!is_finite(low) || !is_finite(high)) {
+        if (!is_real(low) || !is_real(high)) {
             low = -expander;
             high = expander;
             return;
@@ -70,7 +70,7 @@ struct Limits {
     constexpr void autoscale() {
         make_nonsingular(0.05, 1e-15);
         double margin = (high - low) * 0.05;
-        if (!is_finite(margin)) margin = 0;
+        if (!is_real(margin)) margin = 0;
         low -= margin;
         high += margin;
         make_nonsingular(1e-12, 1e-13);
@@ -139,7 +139,8 @@ constexpr bool is_rectilinear(Point a, Point b) {
 
 /// The nearest centre of an image pixel by PathSnapper, whose rounding goes up; 0 <= value.
 constexpr double snapped(double value) {
-    return static_cast<double>(static_cast<std::int64_t>(value + 0.5)) + 0.5;
+    const double raised = value + 0.5;
+    return static_cast<double>(static_cast<std::int64_t>(raised)) + 0.5;
 }
 
 }  // namespace balmer::render::line_plot

@@ -51,124 +51,152 @@ constexpr std::uint32_t cover_of(CellSum sum) {
     return static_cast<std::uint32_t>((sum - static_cast<CellSum>(area_of(sum))) >> 32);
 }
 
-/// The cells of one image side x side. `Sink` has add(cell, sum), which adds to the sum of cell
-/// `row * side + column`.
+/// The cells of one image side x side, for edges anywhere. `Sink` has add(cell, sum), which adds to
+/// the sum of cell `row * side + column`.
 template <class Sink>
 struct CellGrid {
     Sink sink;
     int side;
 
-    /// What lies left of the image counts as its left edge; what lies elsewhere outside has no
-    /// effect on it.
-    constexpr void add(int column, int row, int cover, int area) const {
-        if (row < 0 || row >= side || column >= side) return;
-        if (column < 0) {
-            column = 0;
-            area = 0;
+    struct Row {
+        Sink sink;
+        int side;
+        int y;
+
+        constexpr void move(int rows) { y += rows; }
+        /// What lies left of the image counts as its left edge; what lies elsewhere outside has no
+        /// effect on it.
+        constexpr void add(int column, int cover, int area) const {
+            if (y < 0 || y >= side || column >= side) return;
+            const bool is_left = column < 0;
+            sink.add(y * side + (is_left ? 0 : column), cell_sum(cover, is_left ? 0 : area));
         }
-        sink.add(row * side + column, cell_sum(cover, area));
-    }
+    };
+
+    constexpr Row row(int y) const { return {sink, side, y}; }
 };
 
-/// Quotient rounded down, and the remainder, which is not negative.
-struct FloorDivision {
-    int quotient;
-    int remainder;
+/// The same for edges between points inside of the image.
+template <class Sink>
+struct InnerCellGrid {
+    Sink sink;
+    int side;
 
-    constexpr FloorDivision(int dividend, int divisor)
-        : quotient(dividend / divisor), remainder(dividend % divisor) {
-        if (remainder < 0) {
-            --quotient;
-            remainder += divisor;
+    struct Row {
+        Sink sink;
+        int side;
+        int first;  // cell
+
+        constexpr void move(int rows) { first += rows * side; }
+        constexpr void add(int column, int cover, int area) const {
+            sink.add(first + column, cell_sum(cover, area));
         }
+    };
+
+    constexpr bool contains(GridPoint point) const {
+        const auto end = static_cast<unsigned>(side * subpixels);
+        return static_cast<unsigned>(point.x) < end && static_cast<unsigned>(point.y) < end;
     }
+    constexpr Row row(int y) const { return {sink, side, y * side}; }
 };
 
-/// The multiples of dividend / divisor in whole steps: `next` is the step to the next one.
+/// The whole numbers floor((first + 256 k) * rise / run) for k = 0, 1, ..., |rise| < 2^23,
+/// 0 < run < 2^23, in fixed point. They are exact: a fraction lies 0 or at least 1 / run > 2^-23
+/// above a whole number, and 2^-24 is added to it; rounding, 2^-40 a step at most and 2^-51 of the
+/// result for the slope, stays below 2^-25 over 2^14 steps.
 class WholeSteps {
   public:
-    constexpr WholeSteps(int remainder, int dividend, int divisor)
-        : each_(dividend, divisor), remainder_(remainder), divisor_(divisor) {}
+    constexpr WholeSteps(int first, int rise, int run)
+        : slope_(one / run * rise), position_(static_cast<std::int64_t>(first * slope_) + bias) {}
 
+    constexpr int current() const { return static_cast<int>(position_ >> fraction_bits); }
+    /// To be called before `next`, where 256 * rise / run < 2^23.
+    constexpr void prepare() { each_ = static_cast<std::int64_t>(subpixels * slope_); }
     constexpr int next() {
-        remainder_ += each_.remainder;
-        if (remainder_ < divisor_) return each_.quotient;
-        remainder_ -= divisor_;
-        return each_.quotient + 1;
+        position_ += each_;
+        return current();
     }
 
   private:
-    FloorDivision each_;
-    int remainder_;
-    int divisor_;
+    static constexpr int fraction_bits = 40;
+    static constexpr double one = static_cast<double>(std::int64_t{1} << fraction_bits);
+    static constexpr std::int64_t bias = std::int64_t{1} << (fraction_bits - 24);
+
+    double slope_;
+    std::int64_t position_;
+    std::int64_t each_ = 0;
 };
 
-/// The piece of an edge within one row: from x = from to x = to, in height from y1 to y2 above the
-/// row's upper side (0..256).
-template <class Grid>
-constexpr void add_within_row(const Grid& grid, int row, int from, int y1, int to, int y2) {
-    if (y1 == y2) return;
-    const int height = y2 - y1;
+/// As add_within_row, over two columns or more.
+template <class Row>
+constexpr void add_over_columns(const Row& row, int from, int to, int height) {
     int column = from >> 8;
     const int last = to >> 8;
     const int x1 = from & 255;
     const int x2 = to & 255;
-    if (column == last) return grid.add(column, row, height, (x1 + x2) * height);
     const bool is_right = to > from;
     const int step = is_right ? 1 : -1;
-    const int width = is_right ? to - from : from - to;
     const int leaving = is_right ? subpixels : 0;  // x where it leaves a column
-    const FloorDivision first((is_right ? subpixels - x1 : x1) * height, width);
-    grid.add(column, row, first.quotient, (x1 + leaving) * first.quotient);
-    int rest = height - first.quotient;
+    WholeSteps steps(is_right ? subpixels - x1 : x1, height, is_right ? to - from : from - to);
+    int reached = steps.current();  // of the height
+    row.add(column, reached, (x1 + leaving) * reached);
     column += step;
     if (column != last) {
-        WholeSteps steps(first.remainder, subpixels * height, width);
+        steps.prepare();
         for (; column != last; column += step) {
-            const int part = steps.next();
-            grid.add(column, row, part, subpixels * part);
-            rest -= part;
+            const int part = steps.next() - reached;
+            row.add(column, part, subpixels * part);
+            reached += part;
         }
     }
-    grid.add(column, row, rest, (x2 + subpixels - leaving) * rest);
+    row.add(column, height - reached, (x2 + subpixels - leaving) * (height - reached));
+}
+
+/// The piece of an edge within one row, from x = from to x = to, `height` (-256..256) downwards.
+template <class Row>
+constexpr void add_within_row(const Row& row, int from, int to, int height) {
+    if (height == 0) return;
+    const int column = from >> 8;
+    if (column != to >> 8) [[unlikely]] {  // in steep lines, and those are the costly ones
+        return add_over_columns(row, from, to, height);
+    }
+    row.add(column, height, ((from & 255) + (to & 255)) * height);
+}
+
+/// The directed edge from `a` to `b`, over two rows or more.
+template <class Grid>
+constexpr void add_over_rows(const Grid& grid, GridPoint a, GridPoint b) {
+    const bool is_down = b.y > a.y;
+    const int step = is_down ? 1 : -1;
+    const int height = is_down ? b.y - a.y : a.y - b.y;
+    const int whole = is_down ? subpixels : -subpixels;  // of a row
+    const int leaving = is_down ? subpixels : 0;         // y where it leaves a row
+    const int first_height = leaving - (a.y & 255);
+    const int last_height = (b.y & 255) - (subpixels - leaving);
+    WholeSteps steps(is_down ? first_height : -first_height, b.x - a.x, height);
+    int x = a.x + steps.current();
+    auto row = grid.row(a.y >> 8);
+    add_within_row(row, a.x, x, first_height);
+    row.move(step);
+    int whole_rows = ((b.y >> 8) - (a.y >> 8)) * step - 1;
+    if (whole_rows > 0) {
+        steps.prepare();
+        for (; whole_rows > 0; --whole_rows) {
+            const int next = a.x + steps.next();
+            add_within_row(row, x, next, whole);
+            row.move(step);
+            x = next;
+        }
+    }
+    add_within_row(row, x, b.x, last_height);
 }
 
 /// The directed edge from `a` to `b`.
 template <class Grid>
 constexpr void add_edge(const Grid& grid, GridPoint a, GridPoint b) {
-    int row = a.y >> 8;
-    const int last = b.y >> 8;
-    const int y1 = a.y & 255;
-    const int y2 = b.y & 255;
-    if (row == last) return add_within_row(grid, row, a.x, y1, b.x, y2);
-    const bool is_down = b.y > a.y;
-    const int step = is_down ? 1 : -1;
-    const int leaving = is_down ? subpixels : 0;  // y where it leaves a row
-    const int entering = subpixels - leaving;
-    const int dx = b.x - a.x;
-    if (dx == 0) {
-        const int column = a.x >> 8;
-        const int twice_x = 2 * (a.x & 255);
-        grid.add(column, row, leaving - y1, twice_x * (leaving - y1));
-        const int whole = leaving - entering;
-        for (row += step; row != last; row += step) grid.add(column, row, whole, twice_x * whole);
-        grid.add(column, row, y2 - entering, twice_x * (y2 - entering));
-        return;
-    }
-    const int height = is_down ? b.y - a.y : a.y - b.y;
-    const FloorDivision first((is_down ? subpixels - y1 : y1) * dx, height);
-    int x = a.x + first.quotient;
-    add_within_row(grid, row, a.x, y1, x, leaving);
-    row += step;
-    if (row != last) {
-        WholeSteps steps(first.remainder, subpixels * dx, height);
-        for (; row != last; row += step) {
-            const int next = x + steps.next();
-            add_within_row(grid, row, x, entering, next, leaving);
-            x = next;
-        }
-    }
-    add_within_row(grid, row, x, entering, b.x, y2);
+    const int y = a.y >> 8;
+    if (y != b.y >> 8) return add_over_rows(grid, a, b);
+    add_within_row(grid.row(y), a.x, b.x, b.y - a.y);
 }
 
 /// 0..255 for a pixel with this sum of cover from the left, itself included, and this area.
@@ -176,8 +204,8 @@ constexpr std::uint32_t coverage(std::uint32_t cover, std::int32_t area) {
     // Wraps where thousands of strokes lie on one pixel, on every device alike.
     const std::uint32_t twice = cover * (2 * subpixels) - static_cast<std::uint32_t>(area);
     const std::int32_t share = static_cast<std::int32_t>(twice) >> 9;
-    const std::uint32_t size = share < 0 ? 0U - static_cast<std::uint32_t>(share)
-                                         : static_cast<std::uint32_t>(share);
+    const std::uint32_t size =
+        share < 0 ? 0U - static_cast<std::uint32_t>(share) : static_cast<std::uint32_t>(share);
     return size < 255 ? size : 255;
 }
 

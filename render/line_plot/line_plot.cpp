@@ -4,15 +4,18 @@
 
 #include "kernels/core/choice.h"
 #include "render/line_plot/line_plot_cpu.h"
+#include "render/line_plot/line_plot_cuda.h"
 
 namespace balmer::render {
 namespace {
 
 const Choice<ImageRequest> simple_choices[] = {
-    {"plain", accepts_cpu<ImageRequest>, simple_plain},
+    BALMER_DEVICE_CHOICES("device", accepts_line_plot_device, simple_device){
+        "plain", accepts_cpu<ImageRequest>, simple_plain},
 };
 const Choice<ImageRequest> overlap_choices[] = {
-    {"plain", accepts_cpu<ImageRequest>, overlap_plain},
+    BALMER_DEVICE_CHOICES("device", accepts_line_plot_device, overlap_device){
+        "plain", accepts_cpu<ImageRequest>, overlap_plain},
 };
 
 }  // namespace

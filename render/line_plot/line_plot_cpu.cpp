@@ -1,6 +1,7 @@
 #include "render/line_plot/line_plot_cpu.h"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "kernels/core/parallel.h"
@@ -34,22 +35,30 @@ class CellSums {
             Pixel* pixels = image.data() + static_cast<std::size_t>(y) * side_;
             std::uint32_t cover = 0;
             for (int x = 0; x < side_; ++x) {
+                if (cover == 0 && x + 4 <= side_ && is_blank(row + x)) {
+                    x += 3;
+                    continue;
+                }
                 cover += cover_of(row[x]);
                 const std::uint32_t covered = coverage(cover, area_of(row[x]));
                 row[x] = 0;
                 if (covered == 0) continue;
                 pixels[x] =
-                    pixels[x] == white ? over_white[covered] : over(pixels[x], ink, covered);
+                    is_white(pixels[x]) ? over_white[covered] : over(pixels[x], ink, covered);
             }
         }
     }
 
   private:
+    static bool is_blank(const CellSum* four) {
+        return (four[0] | four[1] | four[2] | four[3]) == 0;
+    }
+    static bool is_white(const Pixel& pixel) { return (pixel[0] & pixel[1] & pixel[2]) == 255; }
     static Pixel over(const Pixel& under, const Ink& ink, std::uint32_t covered) {
         Pixel result;
         for (int c = 0; c < 3; ++c) {
-            result[c] = static_cast<std::uint8_t>(
-                blended(under[c], ink.levels[c], ink.opacity, covered));
+            result[c] =
+                static_cast<std::uint8_t>(blended(under[c], ink.levels[c], ink.opacity, covered));
         }
         return result;
     }
@@ -63,12 +72,29 @@ struct CellSink {
     void add(int cell, CellSum sum) const { cells[cell] += sum; }
 };
 
-using Grid = CellGrid<CellSink>;
+/// Adds edges to the cells of an image.
+struct Edges {
+    InnerCellGrid<CellSink> inner;
+
+    void add(GridPoint a, GridPoint b) const {
+        const bool is_short = ((a.x ^ b.x) | (a.y ^ b.y)) >> 8 == 0;  // within one cell: most are
+        if (!is_short || !inner.contains(a)) return add_long(a, b);
+        const int height = b.y - a.y;
+        inner.row(a.y >> 8).add(a.x >> 8, height, ((a.x & 255) + (b.x & 255)) * height);
+    }
+
+  private:
+    // Apart, so that the short edges, which are most, do without its registers.
+    [[gnu::noinline]] void add_long(GridPoint a, GridPoint b) const {
+        if (inner.contains(a) && inner.contains(b)) return add_edge(inner, a, b);
+        add_edge(CellGrid<CellSink>{inner.sink, inner.side}, a, b);
+    }
+};
 
 /// Draws the polygon of one subpath, vertex by vertex.
 class Stroker {
   public:
-    explicit Stroker(const Grid& grid) : grid_(grid) {}
+    explicit Stroker(const Edges& edges) : edges_(edges) {}
 
     void line_to(Point vertex) {
         if (count_ > 0 && vertex == vertices_[1]) return;
@@ -90,9 +116,9 @@ class Stroker {
     void finish() {
         if (count_ > 1) {
             const Corner cap = cap_of(vertices_[1], in_.reversed());
-            add_edge(grid_, left_, to_grid(cap.points[0]));
-            add_edge(grid_, to_grid(cap.points[0]), to_grid(cap.points[1]));
-            add_edge(grid_, to_grid(cap.points[1]), right_);
+            edges_.add(left_, to_grid(cap.points[0]));
+            edges_.add(to_grid(cap.points[0]), to_grid(cap.points[1]));
+            edges_.add(to_grid(cap.points[1]), right_);
         }
         count_ = 0;
     }
@@ -102,7 +128,7 @@ class Stroker {
         const Corner cap = cap_of(start, out);
         right_ = to_grid(cap.points[0]);
         left_ = to_grid(cap.points[1]);
-        add_edge(grid_, right_, left_);
+        edges_.add(right_, left_);
     }
 
     void pass(Point next, const Segment& out) {
@@ -110,19 +136,19 @@ class Stroker {
         const Corner left = corner_of(before, here, next, in_, out);
         for (int i = 0; i < left.count; ++i) {
             const GridPoint point = to_grid(left.points[i]);
-            add_edge(grid_, left_, point);
+            edges_.add(left_, point);
             left_ = point;
         }
         // The way back.
         const Corner right = corner_of(next, here, before, out.reversed(), in_.reversed());
         for (int i = right.count - 1; i >= 0; --i) {
             const GridPoint point = to_grid(right.points[i]);
-            add_edge(grid_, point, right_);
+            edges_.add(point, right_);
             right_ = point;
         }
     }
 
-    Grid grid_;
+    Edges edges_;
     std::array<Point, 2> vertices_{};
     std::int64_t count_ = 0;
     Segment in_;
@@ -141,7 +167,7 @@ class LinePlot {
 
     /// Rows of pixels from the top.
     const std::vector<Pixel>& draw(const SpectrumRow& row) {
-        std::fill(image_.begin(), image_.end(), white);
+        std::memset(image_.data(), 255, image_.size() * sizeof(Pixel));  // white
         const int parts = is_overlap_ ? overlap_parts : 1;
         Limits x_limits;
         Limits y_limits;
@@ -150,7 +176,7 @@ class LinePlot {
             const PartAbscissa abscissa(row.wavelength, part, is_overlap_);
             for (std::int64_t k = part.begin; k < part.end; ++k) {
                 const double x = abscissa(k);
-                if (!row.is_good(k) || !is_finite(x)) continue;
+                if (!row.is_good(k) || !is_real(x)) continue;
                 x_limits.include(x);
                 y_limits.include(row.flux[k]);
             }
@@ -166,8 +192,7 @@ class LinePlot {
                 const Point vertex = {x_axis(abscissa(part.begin + k)),
                                       y_axis(row.flux[part.begin + k])};
                 vertices_[k] = vertex;
-                is_vertex_[k] =
-                    row.is_good(part.begin + k) && is_finite(abscissa(part.begin + k));
+                is_vertex_[k] = row.is_good(part.begin + k) && is_real(abscissa(part.begin + k));
             }
             draw_part();
             sums_.draw(is_overlap_ ? overlap_inks[i] : simple_ink, image_);
@@ -178,7 +203,7 @@ class LinePlot {
   private:
     void draw_part() {
         snap();
-        Stroker stroker(Grid{{sums_.cells()}, side_});
+        Stroker stroker({{{sums_.cells()}, side_}});
         const auto count = static_cast<std::int64_t>(vertices_.size());
         for (std::int64_t begin = 0; begin < count;) {
             if (!is_vertex_[begin]) {

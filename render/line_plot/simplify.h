@@ -70,7 +70,7 @@ class RunLine {
         const double along_y = dot * dy_ / norm_;
         const double across_x = x - along_x;
         const double across_y = y - along_y;
-        return {across_x * across_x + across_y * across_y < simplify_threshold_squared, dot > 0,
+        return {across_x * across_x + across_y * across_y<simplify_threshold_squared, dot> 0,
                 along_x * along_x + along_y * along_y};
     }
 

@@ -70,30 +70,38 @@ constexpr Point sum(Point a, Point b) {
     return {a.x + b.x, a.y + b.y};
 }
 
-/// The points between centre + from and centre + to on the circle through both, so that no step
-/// leaves the circle by more than 1/8 pixel: two at most, as the arc is half a circle at most.
+/// The points after centre + from, up to centre + to, on the circle through both, so that no step
+/// leaves the circle by more than 1/8 pixel: three at most, as the arc is half a circle at most.
 constexpr void add_arc(Point centre, Point from, Point to, Corner& corner) {
     constexpr double ratio = half_width / (half_width + 0.125);
     constexpr double one_step = 2 * ratio * ratio - 1;         // cosine of the widest step
     constexpr double two_steps = 2 * one_step * one_step - 1;  // of twice that angle
     constexpr double square = half_width * half_width;
     const double cosine = (from.x * to.x + from.y * to.y) / square;
-    if (cosine > one_step) return;
+    if (cosine > one_step) return corner.add(sum(centre, to));
     if (cosine > two_steps) {
         const Point middle = sum(from, to);
         const double length = square_root(middle.x * middle.x + middle.y * middle.y);
         const double scale = half_width / length;
         corner.add({centre.x + middle.x * scale, centre.y + middle.y * scale});
-        return;
+        return corner.add(sum(centre, to));
     }
-    // sin(3 a) = 3 sin(a) - 4 sin(a)^3 for a near 60 degrees, by Newton's method.
+    // Hardly less than half a circle: a third of it is 60 degrees less a third of what is missing,
+    // whose sine is at most 0.17, so that series give it to 1e-11.
     const double sine = (from.x * to.y - from.y * to.x) / square;
-    double s = 0.8660254037844386;
-    for (int i = 0; i < 4; ++i) s -= (3 * s - 4 * s * s * s - sine) / (3 - 12 * s * s);
-    const double rest = 1 - s * s;
-    const double c = square_root(rest > 0 ? rest : 0.0);
+    const double sine2 = sine * sine;
+    const double series =
+        1 + sine2 * (1. / 6 + sine2 * (3. / 40 + sine2 * (15. / 336 + sine2 * (105. / 3456))));
+    const double angle = sine * series * (1. / 3);
+    const double angle2 = angle * angle;
+    const double sine_less = angle * (1 - angle2 * (1. / 6 - angle2 * (1. / 120)));
+    const double cosine_less = 1 - angle2 * (0.5 - angle2 * (1. / 24 - angle2 * (1. / 720)));
+    constexpr double sine_of_60 = 0.8660254037844386;
+    const double s = sine_of_60 * cosine_less - 0.5 * sine_less;
+    const double c = 0.5 * cosine_less + sine_of_60 * sine_less;
     corner.add({centre.x + (from.x * c - from.y * s), centre.y + (from.x * s + from.y * c)});
     corner.add({centre.x + (to.x * c + to.y * s), centre.y + (to.y * c - to.x * s)});
+    corner.add(sum(centre, to));
 }
 
 /// The left side of the corner at `b` on the way from a over b to c, along the segments in and out.
@@ -106,12 +114,12 @@ constexpr Corner corner_of(Point a, Point b, Point c, const Segment& in, const S
     Point meeting = before;
     if (cross(a, b, c) > 1e-14) {
         // The inner side, where the edges meet if that is not beyond the shorter segment.
-        double limit = (in.length < out.length ? in.length : out.length) / half_width;
-        limit = half_width * (limit < 1.01 ? 1.01 : limit);
+        const double shorter = in.length < out.length ? in.length : out.length;
+        const double limit = shorter < 1.01 * half_width ? 1.01 * half_width : shorter;
         if (intersect(start, before, after, end, meeting)) {
             const double dx = meeting.x - b.x;
             const double dy = meeting.y - b.y;
-            if (square_root(dx * dx + dy * dy) <= limit) {
+            if (dx * dx + dy * dy <= limit * limit) {
                 corner.add(meeting);
                 return corner;
             }
@@ -126,14 +134,14 @@ constexpr Corner corner_of(Point a, Point b, Point c, const Segment& in, const S
     // The outer side; hardly a corner: one point.
     const double x = (in.normal.x + out.normal.x) / 2;
     const double y = (in.normal.y + out.normal.y) / 2;
-    if (half_width - square_root(x * x + y * y) < half_width / 1024) {
+    constexpr double almost = half_width * (1023.0 / 1024.0);
+    if (x * x + y * y > almost * almost) {
         intersect(start, before, after, end, meeting);
         corner.add(meeting);
         return corner;
     }
     corner.add(before);
     add_arc(b, in.normal, out.normal, corner);
-    corner.add(after);
     return corner;
 }
 

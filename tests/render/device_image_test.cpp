@@ -177,6 +177,29 @@ TEST(DeviceImage, OfManySpectraHaveTheBytesOfTheCpu) {
     expect_same_bytes<std::uint8_t>(survey.batch, options);
 }
 
+/// Lines whose vertices the simplification joins in hundreds, next to others, broken and whole; and
+/// images so small that strokes leave them.
+TEST(DeviceImage, OfLinesSmoothAndRoughHaveTheBytesOfTheCpu) {
+    constexpr std::int64_t pixels = 1500;
+    TestSpectra spectra;
+    spectra.count = 5;
+    for (std::int64_t i = 0; i < pixels; ++i) spectra.flux.push_back(0.01F * static_cast<float>(i));
+    for (std::int64_t i = 0; i < pixels; ++i) spectra.flux.push_back(3.0F);
+    for (std::int64_t i = 0; i < pixels; ++i) spectra.flux.push_back(i % 700 < 300 ? 1.0F : nan);
+    for (std::int64_t i = 0; i < pixels; ++i) {
+        spectra.flux.push_back(i < 500 ? static_cast<float>(i % 2) : 0.5F);
+    }
+    const auto rough = line_spectrum(pixels, 3.0, 2.0, 700, 40, 0.01);
+    spectra.flux.insert(spectra.flux.end(), rough.flux.begin(), rough.flux.end());
+    for (const char* type : {"simple", "overlap"}) {
+        for (const int side : {1, 5, 40}) {
+            ImageOptions options = small(side, 1, 1);
+            options.type = type;
+            expect_same_bytes<std::uint8_t>(spectra.batch(), options);
+        }
+    }
+}
+
 TEST(DeviceImage, LengthsThatCannotBeAreCut) {
     Survey survey(60, {60, 60});
     ImageOptions options = small(16, 2, 8);

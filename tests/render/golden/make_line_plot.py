@@ -35,8 +35,8 @@ SDSS = (3590.0, 0.82, 1e-4)
 DESI = (3600.0, 0.8, 0.0)
 
 
-def figure_pixels(side, draw):
-    """RGB of a square figure of `side` pixels at 100 dpi, drawn without axes or margins."""
+def figure_png(side, draw):
+    """A square figure of `side` pixels at 100 dpi, drawn without axes or margins, as a PNG file."""
     figure = plt.figure(figsize=(side / 100, side / 100), dpi=100)
     draw()
     plt.axis("off")
@@ -44,12 +44,11 @@ def figure_pixels(side, draw):
     stream = io.BytesIO()
     plt.savefig(stream, format="png", dpi=100)
     plt.close(figure)
-    stream.seek(0)
-    return np.array(PIL.Image.open(stream).convert("RGB"))
+    return stream
 
 
 def simple(wavelength, flux, side):
-    return figure_pixels(side, lambda: plt.plot(wavelength, flux, linewidth=0.5))
+    return figure_png(side, lambda: plt.plot(wavelength, flux, linewidth=0.5))
 
 
 def overlap(wavelength, flux, side):
@@ -61,7 +60,12 @@ def overlap(wavelength, flux, side):
                 x = (x - x[0]) / (x[-1] - x[0])
             plt.plot(x, y, color=colour, linewidth=0.5, alpha=0.5)
 
-    return figure_pixels(side, draw)
+    return figure_png(side, draw)
+
+
+def pixels(png):
+    png.seek(0)
+    return np.array(PIL.Image.open(png).convert("RGB"))
 
 
 TYPES = {"simple": simple, "overlap": overlap}
@@ -142,7 +146,7 @@ def main():
         record["images"] = []
         for side in sides:
             for name, draw in TYPES.items():
-                rgb = draw(wavelength, flux.astype(np.float64), side)
+                rgb = pixels(draw(wavelength, flux.astype(np.float64), side))
                 assert rgb.shape == (side, side, 3)
                 image = {"type": name, "image_size": side, "crc32": zlib.crc32(rgb.tobytes())}
                 record["images"].append(image)
@@ -163,9 +167,9 @@ def main():
         for name, coefficients, flux in simulated_spectra():
             record = {"name": name, "flux": "own", "wavelength": coefficients}
             if isinstance(flux, tuple):
-                first, pixels = flux
+                first, size = flux
                 record["flux"] = first
-                flux = np.resize(shared[first:], pixels) if pixels else shared[:0]
+                flux = np.resize(shared[first:], size) if size else shared[:0]
             else:
                 flux = np.asarray(flux).astype("<f4")
                 own_flux.append(flux)
