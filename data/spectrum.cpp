@@ -23,6 +23,8 @@ const char* name_of(Status status) {
             return "BAD_GZIP";
         case Status::unknown_layout:
             return "UNKNOWN_LAYOUT";
+        case Status::not_observed:
+            return "NOT_OBSERVED";
         case Status::missing_column:
             return "MISSING_COLUMN";
         case Status::no_rows:
@@ -41,6 +43,10 @@ const char* name_of(Status status) {
             return "NO_OVERLAP";
         case Status::decoder_failed:
             return "DECODER_FAILED";
+        case Status::timeout:
+            return "TIMEOUT";
+        case Status::out_of_memory:
+            return "OUT_OF_MEMORY";
     }
     return "?";
 }

@@ -27,6 +27,7 @@ enum SpectrumFlag : std::uint32_t {
     fibre_flagged = 1U << 0,    ///< a fibre-level mask bit (SDSS bits 0-15) is set
     flux_not_finite = 1U << 1,  ///< NaN or infinite flux was masked
     bad_variance = 1U << 2,     ///< negative or non-finite inverse variance was set to 0
+    rest_frame = 1U << 3,  ///< the star's velocity was taken out: nothing to learn a redshift from
 };
 
 /// Pixels are in vacuum wavelength (A), strictly increasing. All arrays have the same length.
@@ -65,7 +66,8 @@ enum class Status : std::uint8_t {
     bad_structure,            ///< a header describes data that cannot be
     compressed_image,         ///< tile-compressed HDU without --allow-compressed
     bad_gzip,                 ///< CRC error or larger than the byte limit
-    unknown_layout,           ///< FITS, but no reader recognises it
+    unknown_layout,           ///< readable, but no reader recognises it
+    not_observed,             ///< templates, eigenspectra and means: no spectrum of one object
     missing_column,           ///< a required column is absent or has the wrong type
     no_rows,                  ///< zero rows
     length_mismatch,          ///< arrays of different length
@@ -75,6 +77,8 @@ enum class Status : std::uint8_t {
     no_data,                  ///< every pixel masked
     no_overlap,               ///< nothing inside the model's wavelength range
     decoder_failed,           ///< the FITS library reported an error or crashed
+    timeout,                  ///< reading the file took longer than it may
+    out_of_memory,            ///< reading the file needed more memory than it may
 };
 
 /// "OK", "TRUNCATED", "LITTLE_COVERAGE", "NODATA", ...

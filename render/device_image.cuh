@@ -86,7 +86,8 @@ inline DeviceBatch device_batch(const ImageRequest& request) {
     return result;
 }
 
-/// u8 [B, S, S, 3], or f32 or bf16 [B, 3, S, S] with (pixel / 255 - mean) / standard_deviation.
+/// u8 [B, S, S, 3], or f32 or bf16 [B, 3, S, S] with (pixel / 255 - mean) / standard_deviation, or
+/// the same values as patch rows [B, N, 3 p p].
 template <class T>
 struct DeviceImage {
     static constexpr bool is_pixels = sizeof(T) == 1;
@@ -94,6 +95,7 @@ struct DeviceImage {
 
     T* data;
     int side;
+    int patch;  ///< p; 0: not patch rows
     float mean[3];
     float standard_deviation[3];
 
@@ -117,8 +119,8 @@ struct DeviceImage {
     /// Rows `top` to `top + height - 1` of image `index` all become `line`; the whole block.
     __device__ void write(std::int64_t index, int top, int height, const T* line) const {
         constexpr int width = 16 / sizeof(T);
-        const bool fits =
-            row_elements() % width == 0 && reinterpret_cast<std::uintptr_t>(data) % 16 == 0;
+        const bool fits = (patch > 0 ? patch : row_elements()) % width == 0 &&
+                          reinterpret_cast<std::uintptr_t>(data) % 16 == 0;
         if (fits) {
             write_groups<width>(index, top, height, line);
         } else {
@@ -127,6 +129,14 @@ struct DeviceImage {
     }
 
   private:
+    /// Where element x of row y of a plane lies.
+    __device__ T* place(std::int64_t index, int plane, int y, int x) const {
+        if (patch == 0) return data + ((index * planes + plane) * side + y) * row_elements() + x;
+        const int patches = side / patch;
+        const std::int64_t row = (index * patches + y / patch) * patches + x / patch;
+        return data + ((row * planes + plane) * patch + y % patch) * patch + x % patch;
+    }
+
     template <int width>
     __device__ void write_groups(std::int64_t index, int top, int height, const T* line) const {
         using Elements = Group<T, width>;
@@ -137,8 +147,7 @@ struct DeviceImage {
             const int plane = i / plane_groups;
             const int y = i % plane_groups / row_groups;
             const int group = i % row_groups;
-            T* row = data + ((index * planes + plane) * side + top + y) * row_elements();
-            reinterpret_cast<Elements*>(row)[group] =
+            *reinterpret_cast<Elements*>(place(index, plane, top + y, group * width)) =
                 reinterpret_cast<const Elements*>(line)[plane * row_groups + group];
         }
     }
@@ -150,6 +159,7 @@ DeviceImage<T> device_image(const ImageRequest& request) {
     DeviceImage<T> result{};
     result.data = request.output.as<T>();
     result.side = options.image_size;
+    result.patch = request.output.shape.rank() == 3 ? options.patch_size : 0;
     for (int c = 0; c < 3; ++c) {
         result.mean[c] = options.mean[c];
         result.standard_deviation[c] = options.standard_deviation[c];

@@ -31,7 +31,8 @@ SpectrumRow spectrum_row(const SpectrumBatch& batch, std::int64_t index, bool us
     return row;
 }
 
-PixelRows::PixelRows(const ImageOptions& options, const View& output) : output_(output) {
+PixelRows::PixelRows(const ImageOptions& options, const View& output)
+    : output_(output), patch_(output.shape.rank() == 3 ? options.patch_size : 0) {
     if (output.dtype == DType::u8) return;
     for (int c = 0; c < 3; ++c) {
         for (int level = 0; level < 256; ++level) {
@@ -63,10 +64,28 @@ void PixelRows::write_planes(std::int64_t index, std::int64_t top, std::int64_t 
                              std::span<const Pixel> line,
                              const std::array<std::array<T, 256>, 3>& levels) const {
     const auto side = static_cast<std::int64_t>(line.size());
+    if (patch_ > 0) return write_patches(index, top, height, line, levels);
     for (int c = 0; c < 3; ++c) {
         T* first = output_.as<T>() + ((index * 3 + c) * side + top) * side;
         for (std::int64_t x = 0; x < side; ++x) first[x] = levels[c][line[x][c]];
         for (std::int64_t y = 1; y < height; ++y) std::copy_n(first, side, first + y * side);
+    }
+}
+
+template <class T>
+void PixelRows::write_patches(std::int64_t index, std::int64_t top, std::int64_t height,
+                              std::span<const Pixel> line,
+                              const std::array<std::array<T, 256>, 3>& levels) const {
+    const std::int64_t p = patch_;
+    const std::int64_t patches = static_cast<std::int64_t>(line.size()) / p;  // a side
+    for (std::int64_t y = top; y < top + height; ++y) {
+        T* const first = output_.as<T>() + (index * patches + y / p) * patches * 3 * p * p;
+        for (std::int64_t patch = 0; patch < patches; ++patch) {
+            for (int c = 0; c < 3; ++c) {
+                T* const row = first + (patch * 3 + c) * p * p + y % p * p;
+                for (std::int64_t x = 0; x < p; ++x) row[x] = levels[c][line[patch * p + x][c]];
+            }
+        }
     }
 }
 

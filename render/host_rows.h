@@ -33,7 +33,8 @@ struct SpectrumRow {
 /// names a length outside 0..L.
 SpectrumRow spectrum_row(const SpectrumBatch& batch, std::int64_t index, bool use_mask);
 
-/// Writes whole rows of pixels into u8 [B, S, S, 3], or normalised into f32 or bf16 [B, 3, S, S].
+/// Writes whole rows of pixels into u8 [B, S, S, 3], or normalised into f32 or bf16 [B, 3, S, S] or
+/// patch rows [B, N, 3 p p].
 class PixelRows {
   public:
     PixelRows(const ImageOptions& options, const View& output);
@@ -47,8 +48,13 @@ class PixelRows {
     void write_planes(std::int64_t index, std::int64_t top, std::int64_t height,
                       std::span<const Pixel> line,
                       const std::array<std::array<T, 256>, 3>& levels) const;
+    template <class T>
+    void write_patches(std::int64_t index, std::int64_t top, std::int64_t height,
+                       std::span<const Pixel> line,
+                       const std::array<std::array<T, 256>, 3>& levels) const;
 
     View output_;
+    std::int64_t patch_ = 0;  ///< p; 0: not patch rows
     std::array<std::array<float, 256>, 3> levels_f32_{};
     std::array<std::array<bfloat16, 256>, 3> levels_bf16_{};
 };

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/core/nearest_name.h"
+#include "render/line_plot/line_plot.h"
 #include "render/map2d/map2d.h"
 #include "render/patch_rows/patch_rows.h"
 #include "render/roi/map2d_roi.h"
@@ -14,6 +15,10 @@ namespace {
 constexpr const char* operation = "render";
 
 constexpr ImageType types[] = {
+    {"simple", "flux over wavelength as one line, as matplotlib draws it", simple,
+     line_plot_capacity},
+    {"overlap", "the spectrum cut in three lines over each other, red, green and blue", overlap,
+     line_plot_capacity},
     {"map2d", "raw flux in blocks, row by row, coloured over a fixed range", map2d, map2d_capacity},
     {"map2d-norm", "flux from its minimum to its maximum in blocks, red channel", map2d_norm,
      map2d_norm_capacity},
@@ -39,6 +44,14 @@ void expect_on(const Context& context, const View& view, const char* argument) {
         throw DeviceError(std::string(operation) + ": " + argument + " lies on " +
                           name_of(view.device) + ", the context is " + name_of(context.device));
     }
+}
+
+/// The shape that `output` must have for `count` images, by its type and rank.
+Shape output_shape(const ImageOptions& options, std::int64_t count, const View& output) {
+    const std::int64_t side = options.image_size;
+    if (output.dtype == DType::u8) return {count, side, side, 3};
+    return output.shape.rank() == 3 ? patch_rows_shape(options, count)
+                                    : Shape{count, 3, side, side};
 }
 
 void check(const Context& context, const ImageOptions& options, const SpectrumBatch& batch,
@@ -67,15 +80,11 @@ void check(const Context& context, const ImageOptions& options, const SpectrumBa
             (options.interpolate ? "image option interpolate" : "image type " + options.type) +
             " needs the wavelengths of the spectra");
     }
-    const std::int64_t side = options.image_size;
-    const bool is_pixels = output.dtype == DType::u8;
-    if (!is_pixels && output.dtype != DType::f32 && output.dtype != DType::bf16) {
+    if (output.dtype != DType::u8 && output.dtype != DType::f32 && output.dtype != DType::bf16) {
         throw DTypeError(std::string(operation) + ": output must be u8, f32 or bf16, got " +
                          std::string(name_of(output.dtype)));
     }
-    expect_view(output, output.dtype,
-                is_pixels ? Shape{whole[0], side, side, 3} : Shape{whole[0], 3, side, side},
-                "output");
+    expect_view(output, output.dtype, output_shape(options, whole[0], output), "output");
     expect_on(context, flux, "flux");
     expect_on(context, batch.mask, "mask");
     expect_on(context, batch.inverse_variance, "inverse_variance");
@@ -106,6 +115,16 @@ void render(const Context& context, const ImageOptions& options, const SpectrumB
     check(context, options, batch, output);
     if (batch.flux.shape[0] == 0) return;
     find_image_type(options.type).render(context, {options, batch, output});
+}
+
+Shape patch_rows_shape(const ImageOptions& options, std::int64_t count) {
+    const std::int64_t patch = options.patch_size;
+    if (patch < 1 || options.image_size % patch != 0) {
+        throw UsageError("image_size " + std::to_string(options.image_size) +
+                         " is no multiple of patch_size " + std::to_string(patch));
+    }
+    const std::int64_t patches = options.image_size / patch;
+    return {count, patches * patches, 3 * patch * patch};
 }
 
 bool needs_wavelength(const ImageOptions& options) {

@@ -50,8 +50,9 @@ const ImageType& find_image_type(const std::string& name);
 
 /// Draws every spectrum of the batch. `output` is u8 [B, S, S, 3] (rows from the top, red green
 /// blue, as matplotlib and PIL hold pixels), or f32 or bf16 [B, 3, S, S] with
-/// (pixel / 255 - mean) / standard_deviation: what a vision transformer takes. Every device draws
-/// the same bytes.
+/// (pixel / 255 - mean) / standard_deviation: what a vision transformer takes; or the same values
+/// as patch rows [B, N, 3 p p], p = options.patch_size, as kernels::extract_patches would make them
+/// from the image, which then exists nowhere. Every device draws the same bytes.
 ///
 /// Defined for every input: no pixels, one pixel, more pixels than fit (the rest is not drawn, see
 /// lost_pixels), nothing but masked pixels, constant flux, NaN and infinities.
@@ -60,6 +61,9 @@ const ImageType& find_image_type(const std::string& name);
 /// DeviceError.
 void render(const Context& context, const ImageOptions& options, const SpectrumBatch& batch,
             const View& output);
+
+/// [count, N, 3 p p]: the shape of patch rows. UsageError if patches do not tile the image.
+Shape patch_rows_shape(const ImageOptions& options, std::int64_t count);
 
 /// Whether render() refuses spectra without wavelengths: the type needs them, or `interpolate`.
 bool needs_wavelength(const ImageOptions& options);

@@ -22,7 +22,7 @@ struct ImageOptions {
     std::string type = "map2d-norm";  ///< one of image_types()
     int image_size = 224;             ///< S: pixels a side
     int block_size = 3;               ///< map2d*: pixels a side of the block that shows one value
-    int patch_size = 16;              ///< patch-rows: the model's patch, divides image_size
+    int patch_size = 16;  ///< patch-rows, patch output: the model's patch, divides image_size
     FillOrder fill_order = FillOrder::standard;
     /// map2d, -norm, -deriv, -roi: fill every slot by linear interpolation, evenly in wavelength; spectra
     /// with as many pixels as slots or more are drawn as they are. Needs wavelengths.

@@ -86,6 +86,7 @@ void DeviceStep::stage(const data::Batch& batch, Inputs& inputs) {
     for (std::size_t i = 0; i < arrays.views.size(); ++i) {
         if (arrays.views[i]) staging_.put(arrays.views[i], inputs.arrays[i]);
     }
+    input_.augment(inputs.arrays);
     const std::vector<double> normalisers = loss_normalisers(targets_, batch.rows);
     inputs.labels.resize(targets_.heads().size());
     for (std::size_t h = 0; h < inputs.labels.size(); ++h) {

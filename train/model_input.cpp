@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "kernels/core/choice.h"
 #include "kernels/core/nearest_name.h"
 #include "kernels/core/parallel.h"
 #include "kernels/core/transfer.h"
@@ -70,6 +71,16 @@ vit::ModelInput spectrum_input(const Tensor& flux, const Tensor& position, const
     return input;
 }
 
+/// Whether images are drawn as patch rows: unless BALMER_CHOICE says otherwise.
+bool draws_patch_rows() {
+    bool is_wildcard = false;
+    const std::string forced = forced_choice("model_input", is_wildcard);
+    if (!forced.empty() && !is_wildcard && forced != "image" && forced != "patch_rows") {
+        throw UsageError("BALMER_CHOICE: model_input has no implementation '" + forced + "'");
+    }
+    return forced != "image";
+}
+
 constexpr std::array<View render::SpectrumBatch::*, 6> spectrum_views = {
     &render::SpectrumBatch::flux,
     &render::SpectrumBatch::mask,
@@ -114,6 +125,7 @@ InputOptions input_options(const vit::ModelConfig& config) {
 InputBuilder::InputBuilder(const vit::ModelConfig& config, const Context& context, DType precision)
     : options_(input_options(config)),
       takes_images_(config.architecture == "vit"),
+      is_fused_(draws_patch_rows()),
       image_size_(config.image_size),
       context_(context),
       precision_(precision) {
@@ -150,7 +162,9 @@ vit::ModelInput InputBuilder::build_image(const data::Batch& batch, std::int64_t
 vit::ModelInput InputBuilder::draw(const render::SpectrumBatch& spectra) const {
     const std::int64_t count = spectra.flux.shape[0];
     vit::ModelInput input;
-    input.pixels = Tensor::empty({count, 3, image_size_, image_size_}, precision_, context_);
+    const Shape shape = is_fused_ ? render::patch_rows_shape(options_.image, count)
+                                  : Shape{count, 3, image_size_, image_size_};
+    input.pixels = Tensor::empty(shape, precision_, context_);
     render::render(context_, options_.image, spectra, input.pixels.view());
     return input;
 }
@@ -159,13 +173,24 @@ InputBuilder::Arrays InputBuilder::arrays(const data::Batch& batch) const {
     Arrays arrays;
     if (takes_images_) {
         render::SpectrumBatch spectra = data::image_batch(batch, 0, batch.size);
-        if (!render::needs_wavelength(options_.image)) spectra.wavelength = {};
+        const bool is_augmented = !batch.augmentation.empty();
+        if (!render::needs_wavelength(options_.image) && !is_augmented) spectra.wavelength = {};
         for (const auto member : spectrum_views) arrays.views.push_back(spectra.*member);
+        if (is_augmented) arrays.views.push_back(render::view_of(batch.augmentation));
     } else {
         arrays.storage = standardised_rows(context_, batch, 0, batch.size);
         for (const Tensor& tensor : arrays.storage) arrays.views.push_back(tensor.view());
     }
     return arrays;
+}
+
+void InputBuilder::augment(const std::vector<Tensor>& arrays) const {
+    if (arrays.size() <= spectrum_views.size()) return;
+    render::SpectrumBatch spectra;
+    for (std::size_t i = 0; i < spectrum_views.size(); ++i) {
+        if (arrays[i].defined()) spectra.*spectrum_views[i] = arrays[i].view();
+    }
+    render::augment(context_, {.batch = spectra, .draws = arrays.back().view()});
 }
 
 vit::ModelInput InputBuilder::build(const std::vector<Tensor>& arrays, std::int64_t begin,
@@ -175,7 +200,7 @@ vit::ModelInput InputBuilder::build(const std::vector<Tensor>& arrays, std::int6
         return spectrum_input(rows_of(arrays[0]), rows_of(arrays[1]), rows_of(arrays[2]));
     }
     render::SpectrumBatch spectra;
-    for (std::size_t i = 0; i < arrays.size(); ++i) {
+    for (std::size_t i = 0; i < spectrum_views.size(); ++i) {
         if (!arrays[i].defined()) continue;
         const auto member = spectrum_views[i];
         // The wavelengths of the common grid are those of every row.

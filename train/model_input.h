@@ -35,7 +35,9 @@ class InputBuilder {
 
     /// The input of rows [begin, begin + count) of a batch that was loaded on `options().grid`.
     ///
-    /// vit: the image. transformer-1d: flux minus its mean over its deviation (of the good pixels),
+    /// vit: the image, drawn straight into the patch rows that patch_embed reads;
+    /// BALMER_CHOICE=model_input=image draws the image itself, with the same results.
+    /// transformer-1d: flux minus its mean over its deviation (of the good pixels),
     /// 0 where it is masked.
     vit::ModelInput build(const data::Batch& batch, std::int64_t begin, std::int64_t count) const;
 
@@ -46,6 +48,10 @@ class InputBuilder {
         std::vector<Tensor> storage;  ///< of views that are not the batch's own memory
     };
     Arrays arrays(const data::Batch& batch) const;
+    /// Applies `augmentation` of the batch to copies of its arrays on the device.
+    void augment(const std::vector<Tensor>& arrays) const;
+    /// True where that is where augmentation takes place; false: it is the host's work.
+    bool augments() const { return takes_images_ && context_.device.type != DeviceType::cpu; }
     /// The same input from copies of those arrays on the device (undefined where absent). The host
     /// waits for nothing and reads nothing of the batch.
     vit::ModelInput build(const std::vector<Tensor>& arrays, std::int64_t begin,
@@ -65,6 +71,7 @@ class InputBuilder {
 
     InputOptions options_;
     bool takes_images_;
+    bool is_fused_;
     std::int64_t image_size_;
     Context context_;
     DType precision_;

@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -28,11 +29,10 @@ double seconds_since(SteadyClock::time_point start) {
 }
 
 std::vector<std::int64_t> labelled_rows(const data::PackedSet& set, const TargetTable& targets,
-                                        data::Split split) {
-    std::vector<std::int64_t> rows;
-    for (std::int64_t row = 0; row < set.size(); ++row) {
-        if (set.split(row) == split && targets.has_any_label(row)) rows.push_back(row);
-    }
+                                        data::Split split, const TrainOptions& options) {
+    std::vector<std::int64_t> rows =
+        data::rows_of(set, std::array{split}, options.sampling, options.seed);
+    std::erase_if(rows, [&](std::int64_t row) { return !targets.has_any_label(row); });
     return rows;
 }
 
@@ -52,6 +52,8 @@ std::map<std::string, std::string> settings_of(const TrainOptions& options,
     settings["ema"] = fmt::format("{}", options.ema);
     settings["best-by"] = name_of(options.best_by);
     settings["augment"] = render::to_string(options.augment);
+    settings["sampling"] = name_of(options.sampling.mode);
+    settings["max-per-class"] = std::to_string(options.sampling.max_per_class);
     settings["use-flagged-redshifts"] = options.labels.use_flagged_redshifts ? "yes" : "no";
     return settings;
 }
@@ -81,6 +83,7 @@ void validate(const TrainOptions& options) {
     count(options.batch, 1, "batch");
     count(options.micro_batch, 0, "micro-batch");
     count(options.max_steps, 0, "max-steps");
+    count(options.sampling.max_per_class, 0, "max-per-class");
     count(options.log_every, 1, "log-every");
     count(options.checkpoint_every, 0, "checkpoint-every");
     expect(std::isfinite(options.learning_rate) && options.learning_rate > 0.0, "lr",
@@ -135,8 +138,15 @@ Trainer::Trainer(vit::Model& model, std::shared_ptr<const data::PackedSet> set, 
                   .grid = input_.options().grid,
                   .keep = [this](const data::PackedSet&,
                                  std::int64_t row) { return targets_.has_any_label(row); },
-                  .prepare = [this](data::Batch& batch) { augment(batch); }});
-    validation_rows_ = labelled_rows(*set_, targets_, data::Split::validation);
+                  .prepare = [this](data::Batch& batch) { augment(batch); },
+                  .sampling = options_.sampling,
+                  .on_stall =
+                      [this](double seconds) {
+                          observer_.on_note(fmt::format(
+                              "warning: {:.0f} s without a batch: is {} on a disk that answers?",
+                              seconds, set_->folder()));
+                      }});
+    validation_rows_ = labelled_rows(*set_, targets_, data::Split::validation, options_);
     schedule_.peak = options_.learning_rate;
     schedule_.total_steps = options_.epochs * loader_->batches_per_epoch();
     schedule_.warmup_steps = warmup_steps(options_.warmup, schedule_.total_steps);
@@ -220,16 +230,20 @@ void Trainer::resume() {
 
 void Trainer::augment(data::Batch& batch) const {
     if (!options_.augment.is_on()) return;
-    batch.log_stretch.resize(batch.rows.size());
-    const Shape shape = {batch.size};
+    batch.augmentation.clear();
+    batch.log_stretch.clear();
+    for (const std::int64_t row : batch.rows) {
+        batch.augmentation.push_back(render::draw_augmentation(
+            options_.augment, options_.seed, static_cast<std::uint64_t>(batch.epoch),
+            static_cast<std::uint64_t>(row)));
+        batch.log_stretch.push_back(render::log_stretch(batch.augmentation.back()));
+    }
+    if (input_.augments()) return;
     Context context;
     context.threads = 1;  // that which reads ahead; the others compute
-    render::augment(context, {.options = options_.augment,
-                              .seed = options_.seed,
-                              .epoch = static_cast<std::uint64_t>(batch.epoch),
-                              .batch = data::image_batch(batch, 0, batch.size),
-                              .rows = View(batch.rows.data(), DType::i64, shape),
-                              .log_stretch = View(batch.log_stretch.data(), DType::f64, shape)});
+    render::augment(context, {.batch = data::image_batch(batch, 0, batch.size),
+                              .draws = render::view_of(batch.augmentation)});
+    batch.augmentation.clear();
 }
 
 Trainer::BatchResult Trainer::forward_backward(const data::Batch& batch) {

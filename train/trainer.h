@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "data/pack/loader.h"
+#include "data/pack/sampling.h"
 #include "render/augment/augment.h"
 #include "train/checkpoint.h"
 #include "train/device_step.h"
@@ -47,6 +48,7 @@ struct TrainOptions {
     double ema = 0.0;   ///< decay of the averaged weights, see WeightAverage; 0: no average
     BestBy best_by = BestBy::score;
     render::AugmentOptions augment = {};  ///< of training spectra; `shift` moves z alike
+    data::Sampling sampling = {};         ///< of both splits' objects, and of training rows
     std::uint64_t seed = 42;
     DType precision = DType::f32;
     LossOptions loss;

@@ -14,7 +14,7 @@
 #include "train/evaluation.h"
 #include "train/inference.h"
 #include "train/model_input.h"
-#include "train/program_context.h"
+#include "data/program/compute.h"
 #include "train/spectrum_source.h"
 #include "vit/embeddings.h"
 #include "vit/model_directory.h"

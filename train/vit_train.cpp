@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <optional>
@@ -13,7 +14,7 @@
 #include "data/program/progress.h"
 #include "render/image.h"
 #include "train/model_setup.h"
-#include "train/program_context.h"
+#include "data/program/compute.h"
 #include "train/trainer.h"
 #include "weights/atomic_file.h"
 #include "weights/checksum.h"
@@ -32,6 +33,7 @@ struct Arguments {
     std::string regression_loss = "huber";
     std::string best_by = "score";
     std::string augment;
+    std::string sampling = "uniform";
     std::string image;
     std::string fill_order;
     std::string grid;
@@ -156,8 +158,18 @@ void add_training_options(CLI::App& app, Arguments& arguments) {
                    "probability N), scale (errors of the flux calibration of deviation N); usual: "
                    "noise=1,shift=8,mask=0.3,scale=0.1 (example: --augment noise,shift=4)")
         ->type_name("LIST");
+    app.add_option("--sampling", arguments.sampling,
+                   "Which training spectra an epoch has: uniform, each of them once; "
+                   "class-balanced, as many in all, drawn so that every class comes equally often "
+                   "(example: --sampling class-balanced)")
+        ->type_name("NAME")
+        ->capture_default_str();
+    number("--max-per-class", training.sampling.max_per_class,
+           "Use at most N objects of every class and survey, in training and in validation, chosen "
+           "by --seed; 0: all (example: --max-per-class 200000)");
     number("--seed", training.seed,
-           "Seed of first weights, order, drop path and augmentation (example: --seed 7)");
+           "Seed of first weights, order, sampling, drop path and augmentation (example: --seed "
+           "7)");
     number("--log-every", training.log_every,
            "Updates between lines of metrics.jsonl (example: --log-every 50)");
     number(
@@ -273,12 +285,11 @@ class Console : public Observer {
 };
 
 /// A count for every target and split, so that nobody has to guess what was learnt from.
-void say_labels(const data::PackedSet& set, const TargetTable& targets) {
+void say_labels(const data::PackedSet& set, const TargetTable& targets,
+                const TrainOptions& options) {
     for (const data::Split split : {data::Split::train, data::Split::validation}) {
-        std::vector<std::int64_t> rows;
-        for (std::int64_t row = 0; row < set.size(); ++row) {
-            if (set.split(row) == split) rows.push_back(row);
-        }
+        const std::vector<std::int64_t> rows =
+            data::rows_of(set, std::array{split}, options.sampling, options.seed);
         std::string line = fmt::format("{}: {} spectra", name_of(split), rows.size());
         for (const auto& [reason, count] : targets.dropped(rows)) {
             line += fmt::format("; {} {} left out", count, reason);
@@ -305,11 +316,18 @@ void say_lost_pixels(const data::PackedSet& set, const InputBuilder& input) {
                     spectra, set.size(), pixels));
 }
 
+/// A weight of each row's own is the library's alone: no name on a command line says it.
+data::SamplingMode sampling_mode(const std::string& name) {
+    if (name == "uniform" || name == "class-balanced") return data::sampling_mode_named(name);
+    throw UsageError(fmt::format("--sampling: '{}' is not one of uniform, class-balanced", name));
+}
+
 TrainOptions training_options(const Arguments& arguments, std::size_t targets) {
     TrainOptions options = arguments.training;
     options.decay = decay_named(arguments.schedule);
     options.best_by = best_by_named(arguments.best_by);
     options.augment = render::augment_options_from(arguments.augment);
+    options.sampling.mode = sampling_mode(arguments.sampling);
     options.precision = program::precision_of(arguments.compute);
     if (arguments.regression_loss != "huber" && arguments.regression_loss != "mse") {
         throw UsageError(fmt::format("--regression-loss: '{}' is not one of huber, mse",
@@ -351,10 +369,8 @@ int train(const CLI::App& app, Arguments& arguments) {
 
     const auto set = std::make_shared<const data::PackedSet>(arguments.data);
     const LabelSource labels = [&](std::int64_t row) { return set->labels(row); };
-    std::vector<std::int64_t> training_rows;
-    for (std::int64_t row = 0; row < set->size(); ++row) {
-        if (set->split(row) == data::Split::train) training_rows.push_back(row);
-    }
+    const std::vector<std::int64_t> training_rows =
+        data::rows_of(*set, std::array{data::Split::train}, options.sampling, options.seed);
     setup.heads = fit_heads(targets, training_rows, labels, options.labels);
 
     if (arguments.compute.device == "auto") Console::say("device: " + name_of(context.device));
@@ -363,7 +379,7 @@ int train(const CLI::App& app, Arguments& arguments) {
     Console::say(fmt::format("model: {} parameters", model->parameter_count()));
 
     TargetTable table(model->config().heads, set->size(), labels, options.labels);
-    say_labels(*set, table);
+    say_labels(*set, table, options);
     say_lost_pixels(*set, InputBuilder(model->config(), context, options.precision));
     const std::map<std::string, std::string> settings =
         run_settings(arguments, *set, model->config());

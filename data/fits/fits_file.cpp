@@ -2,6 +2,7 @@
 
 #include <fitsio.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -153,6 +154,23 @@ struct FitsFile::Implementation {
         return {bits.begin(), bits.end()};
     }
 
+    std::vector<std::string> read_texts(const Hdu& hdu, const FitsColumn& column, std::int64_t row,
+                                        std::int64_t rows) const {
+        select(hdu);
+        const auto count = static_cast<std::size_t>(rows);
+        const std::size_t width = static_cast<std::size_t>(column.repeat) + 1;
+        std::vector<char> characters(count * width);
+        std::vector<char*> pointers(count);
+        for (std::size_t i = 0; i < count; ++i) pointers[i] = characters.data() + i * width;
+        int status = 0;
+        fits_read_col(handle, TSTRING, column_number(hdu, column), row + 1, 1, rows, nullptr,
+                      pointers.data(), nullptr, &status);
+        require(status, hdu);
+        std::vector<std::string> texts;
+        for (const char* const pointer : pointers) texts.push_back(trim(pointer));
+        return texts;
+    }
+
     const FitsColumn* cell_column(const Hdu& hdu, std::string_view name, std::int64_t row) const {
         const FitsColumn* const column = hdu.column(name);
         const bool inside = column != nullptr && row >= 0 && row < hdu.rows();
@@ -161,15 +179,21 @@ struct FitsFile::Implementation {
 
     template <class T>
     std::vector<T> read_image_row(const Hdu& hdu, std::int64_t row, int type) const {
-        if (hdu.axes.size() != 2 || row < 0 || row >= hdu.axes[1]) {
+        std::vector<LONGLONG> first(hdu.axes.size(), 1);
+        std::int64_t rest = row;
+        for (std::size_t axis = 1; axis < first.size() && hdu.axes[axis] > 0; ++axis) {
+            first[axis] += rest % hdu.axes[axis];
+            rest /= hdu.axes[axis];
+        }
+        if (hdu.kind != HduKind::image || hdu.axes.empty() || row < 0 || rest != 0 ||
+            std::count(hdu.axes.begin() + 1, hdu.axes.end(), 0) > 0) {
             throw SpectrumError(path, Status::bad_structure,
-                                fmt::format("HDU {}: no image row {} in axes of length {}",
-                                            hdu.index, row, hdu.axes.size()));
+                                fmt::format("HDU {}: no image row {} in axes [{}]", hdu.index, row,
+                                            fmt::join(hdu.axes, ", ")));
         }
         select(hdu);
         std::vector<T> values(static_cast<std::size_t>(hdu.axes[0]));
         if (values.empty()) return values;
-        std::array<LONGLONG, 2> first = {1, row + 1};
         int status = 0;
         fits_read_pixll(handle, type, first.data(), static_cast<LONGLONG>(values.size()), nullptr,
                         values.data(), nullptr, &status);
@@ -240,13 +264,34 @@ std::vector<float> FitsFile::float_column(const Hdu& hdu, std::string_view name)
 }
 
 std::vector<double> FitsFile::double_column(const Hdu& hdu, std::string_view name) const {
-    const FitsColumn& column = implementation_->numeric_column(hdu, name, false);
-    return implementation_->read_column<double>(hdu, column, TDOUBLE, 0, hdu.rows());
+    return double_column(hdu, name, 0, hdu.rows());
 }
 
 std::vector<std::int64_t> FitsFile::integer_column(const Hdu& hdu, std::string_view name) const {
+    return integer_column(hdu, name, 0, hdu.rows());
+}
+
+std::vector<double> FitsFile::double_column(const Hdu& hdu, std::string_view name,
+                                            std::int64_t first, std::int64_t rows) const {
+    const FitsColumn& column = implementation_->numeric_column(hdu, name, false);
+    return implementation_->read_column<double>(hdu, column, TDOUBLE, first, rows);
+}
+
+std::vector<std::int64_t> FitsFile::integer_column(const Hdu& hdu, std::string_view name,
+                                                   std::int64_t first, std::int64_t rows) const {
     const FitsColumn& column = implementation_->numeric_column(hdu, name, true);
-    return implementation_->read_integers(hdu, column, 0, hdu.rows());
+    return implementation_->read_integers(hdu, column, first, rows);
+}
+
+std::vector<std::string> FitsFile::text_column(const Hdu& hdu, std::string_view name,
+                                               std::int64_t first, std::int64_t rows) const {
+    const FitsColumn* const column = hdu.column(name);
+    if (column == nullptr || column->type != 'A') {
+        throw SpectrumError(path(), Status::missing_column,
+                            fmt::format("HDU {}: no column '{}' of strings; columns found: {}",
+                                        hdu.index, name, describe_columns(hdu)));
+    }
+    return implementation_->read_texts(hdu, *column, first, rows);
 }
 
 std::optional<double> FitsFile::real_cell(const Hdu& hdu, std::string_view name,
@@ -269,15 +314,8 @@ std::optional<std::string> FitsFile::text_cell(const Hdu& hdu, std::string_view 
                                                std::int64_t row) const {
     const FitsColumn* const column = implementation_->cell_column(hdu, name, row);
     if (column == nullptr || column->type != 'A') return std::nullopt;
-    implementation_->select(hdu);
-    std::vector<char> text(static_cast<std::size_t>(column->repeat) + 1);
-    char* pointer = text.data();
-    int status = 0;
-    fits_read_col(implementation_->handle, TSTRING, implementation_->column_number(hdu, *column),
-                  row + 1, 1, 1, nullptr, &pointer, nullptr, &status);
-    implementation_->require(status, hdu);
-    const std::string trimmed = trim(text.data());
-    return trimmed.empty() ? std::nullopt : std::optional(trimmed);
+    std::string text = implementation_->read_texts(hdu, *column, row, 1).front();
+    return text.empty() ? std::nullopt : std::optional(std::move(text));
 }
 
 std::vector<float> FitsFile::float_image_row(const Hdu& hdu, std::int64_t row) const {

@@ -50,6 +50,15 @@ class FitsFile {
     /// negative.
     std::vector<std::int64_t> integer_column(const Hdu& hdu, std::string_view name) const;
 
+    /// `rows` rows of a column from `first` on, as double_column and integer_column give them.
+    std::vector<double> double_column(const Hdu& hdu, std::string_view name, std::int64_t first,
+                                      std::int64_t rows) const;
+    std::vector<std::int64_t> integer_column(const Hdu& hdu, std::string_view name,
+                                             std::int64_t first, std::int64_t rows) const;
+    /// The same of a column of strings, without blanks around them; missing_column for another.
+    std::vector<std::string> text_column(const Hdu& hdu, std::string_view name, std::int64_t first,
+                                         std::int64_t rows) const;
+
     /// One cell of a column; empty when the column is absent, of another type or has more than one
     /// element a row. Numbers that are not finite and blank strings are empty too.
     std::optional<double> real_cell(const Hdu& hdu, std::string_view name, std::int64_t row) const;
@@ -58,7 +67,7 @@ class FitsFile {
     std::optional<std::string> text_cell(const Hdu& hdu, std::string_view name,
                                          std::int64_t row) const;
 
-    /// Row `row` (second axis, from 0) of a two-dimensional image: axes[0] values.
+    /// Row `row` (from 0, counted over all axes but the first) of an image: axes[0] values.
     std::vector<float> float_image_row(const Hdu& hdu, std::int64_t row) const;
     std::vector<double> double_image_row(const Hdu& hdu, std::int64_t row) const;
 

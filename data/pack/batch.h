@@ -8,6 +8,7 @@
 
 #include "data/spectrum.h"
 #include "kernels/resample/resample.h"
+#include "render/augment/augment.h"
 #include "render/image.h"
 
 namespace balmer::data {
@@ -30,6 +31,8 @@ struct Batch {
     std::vector<std::int64_t> lengths;  ///< pixels of each spectrum before padding [B]
     /// ln of the factor by which augmentation multiplied 1 + z [B]; empty: none.
     std::vector<double> log_stretch;
+    /// Augmentation that the pixels still lack: for the device to which they go [B]; empty: none.
+    std::vector<render::AugmentDraw> augmentation;
     std::vector<std::int64_t> rows;  ///< row of each in the packed set [B]; empty for others
     std::int64_t epoch = 0;
     std::int64_t index = 0;  ///< of the batch within its epoch

@@ -3,17 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <mutex>
 #include <thread>
 
+#include "data/pack/sampler.h"
 #include "kernels/core/error.h"
-#include "kernels/core/random.h"
 
 namespace balmer::data {
 namespace {
+
+using SteadyClock = std::chrono::steady_clock;
 
 struct Position {
     std::int64_t epoch = 0;
@@ -21,62 +23,57 @@ struct Position {
     bool operator==(const Position&) const = default;
 };
 
-std::vector<std::int64_t> rows_to_use(const PackedSet& set, const LoaderOptions& options) {
-    std::vector<std::int64_t> rows;
-    for (std::int64_t row = 0; row < set.size(); ++row) {
-        const bool is_wanted = std::find(options.splits.begin(), options.splits.end(),
-                                         set.split(row)) != options.splits.end();
-        if (is_wanted && (!options.keep || options.keep(set, row))) rows.push_back(row);
+/// Memory to work in.
+struct FillMemory {
+    std::vector<BatchItem> items;
+    std::vector<PixelScratch> scratch;  ///< stays empty where pixels are mapped
+};
+
+void fill_batch(const PackedSet& set, std::span<const std::int64_t> rows, Grid grid,
+                FillMemory& memory, Batch& batch) {
+    memory.items.clear();
+    if (memory.scratch.size() < rows.size()) memory.scratch.resize(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        memory.items.push_back(
+            {set.pixels(rows[i], memory.scratch[i]), set.inverse_variance_known(rows[i])});
     }
-    return rows;
+    assemble(memory.items, grid, batch);
+    batch.rows.assign(rows.begin(), rows.end());
 }
 
 }  // namespace
 
-std::vector<std::int64_t> shuffled(std::vector<std::int64_t> rows, std::uint64_t seed,
-                                   std::int64_t epoch) {
-    Random random(seed, static_cast<std::uint64_t>(epoch));
-    for (std::size_t i = rows.size(); i > 1; --i) std::swap(rows[i - 1], rows[random.below(i)]);
-    return rows;
-}
-
 void fill_batch(const PackedSet& set, std::span<const std::int64_t> rows, Grid grid, Batch& batch) {
-    std::vector<BatchItem> items;
-    for (const std::int64_t row : rows) {
-        items.push_back({set.pixels(row), set.inverse_variance_known(row)});
-    }
-    assemble(items, grid, batch);
-    batch.rows.assign(rows.begin(), rows.end());
+    FillMemory memory;
+    fill_batch(set, rows, grid, memory, batch);
 }
 
-/// The thread that reads ahead and the queue between it and the consumer.
-class Loader::Prefetcher {
+/// The threads that read ahead, and the ring of slots between them and the consumer: batch n after
+/// the start goes through slot n modulo their number, and takes the place of the batch that the
+/// consumer gave back there.
+class Loader::Readers {
   public:
-    Prefetcher(std::shared_ptr<const PackedSet> set, LoaderOptions options)
-        : set_(std::move(set)), options_(std::move(options)) {
-        if (options_.batch_size < 1 || options_.batches_ahead < 1) {
-            throw UsageError(fmt::format("loader: batches of {}, {} ahead", options_.batch_size,
-                                         options_.batches_ahead));
+    Readers(std::shared_ptr<const PackedSet> set, LoaderOptions options)
+        : set_(std::move(set)), options_(std::move(options)), sampler_(*set_, options_) {
+        if (options_.batches_ahead < 1 || options_.reader_threads < 1) {
+            throw UsageError(fmt::format("loader: {} batches ahead, {} threads",
+                                         options_.batches_ahead, options_.reader_threads));
         }
-        rows_ = rows_to_use(*set_, options_);
-        if (rows_.empty()) throw Error(set_->folder() + ": no spectrum to load");
+        slots_.resize(static_cast<std::size_t>(options_.batches_ahead));
         start({});
     }
-    ~Prefetcher() { stop(); }
-    Prefetcher(const Prefetcher&) = delete;
-    Prefetcher& operator=(const Prefetcher&) = delete;
+    ~Readers() { stop(); }
+    Readers(const Readers&) = delete;
+    Readers& operator=(const Readers&) = delete;
 
-    const std::vector<std::int64_t>& rows() const { return rows_; }
+    const Sampler& sampler() const { return sampler_; }
     const Position& position() const { return position_; }
-    std::int64_t batches_per_epoch() const {
-        const auto count = static_cast<std::int64_t>(rows_.size());
-        return (count + options_.batch_size - 1) / options_.batch_size;
-    }
 
     void seek(const Position& position) {
-        if (position.epoch < 0 || position.batch < 0 || position.batch >= batches_per_epoch()) {
+        const std::int64_t batches = sampler_.batches_per_epoch();
+        if (position.epoch < 0 || position.batch < 0 || position.batch >= batches) {
             throw UsageError(fmt::format("loader: no batch {} of epoch {}, an epoch has {}",
-                                         position.batch, position.epoch, batches_per_epoch()));
+                                         position.batch, position.epoch, batches));
         }
         if (position == position_) return;
         stop();
@@ -87,13 +84,13 @@ class Loader::Prefetcher {
         std::exception_ptr failure;
         {
             std::unique_lock lock(mutex_);
-            changed_.wait(lock, [this] { return !ready_.empty() || failure_ != nullptr; });
-            if (ready_.empty()) {
-                failure = failure_;
-            } else {
-                std::swap(batch, ready_.front());
-                spare_.push_back(std::move(ready_.front()));
-                ready_.pop_front();
+            Slot& slot = slot_of(taken_);
+            wait_for(slot, lock);
+            failure = slot.failure;
+            if (failure == nullptr) {
+                std::swap(batch, slot.batch);
+                slot.is_ready = false;
+                ++taken_;
             }
         }
         if (failure != nullptr) {
@@ -103,20 +100,36 @@ class Loader::Prefetcher {
             std::rethrow_exception(failure);
         }
         changed_.notify_all();
-        position_ = after({batch.epoch, batch.index});
+        position_ = after(position_);
     }
 
   private:
+    struct Slot {
+        Batch batch;
+        std::exception_ptr failure;
+        bool is_ready = false;
+    };
+
+    Slot& slot_of(std::int64_t number) {
+        return slots_[static_cast<std::size_t>(number) % slots_.size()];
+    }
+
     Position after(const Position& position) const {
-        if (position.batch + 1 < batches_per_epoch()) return {position.epoch, position.batch + 1};
+        if (position.batch + 1 < sampler_.batches_per_epoch()) {
+            return {position.epoch, position.batch + 1};
+        }
         return {position.epoch + 1, 0};
     }
 
     void start(const Position& position) {
         position_ = position;
+        unread_ = position;
+        claimed_ = 0;
+        taken_ = 0;
         is_stopping_ = false;
-        failure_ = nullptr;
-        thread_ = std::thread([this, position] { run(position); });
+        for (std::int64_t i = 0; i < options_.reader_threads; ++i) {
+            threads_.emplace_back([this] { read_ahead(); });
+        }
     }
 
     void stop() {
@@ -125,106 +138,128 @@ class Loader::Prefetcher {
             is_stopping_ = true;
         }
         changed_.notify_all();
-        if (thread_.joinable()) thread_.join();
-        ready_.clear();
+        for (std::thread& thread : threads_) thread.join();
+        threads_.clear();
+        for (Slot& slot : slots_) {
+            slot.failure = nullptr;
+            slot.is_ready = false;
+        }
     }
 
-    void run(Position position) {
-        try {
-            std::int64_t epoch = -1;
-            std::vector<std::int64_t> order;
-            for (;; position = after(position)) {
-                if (position.epoch != epoch) {
-                    epoch = position.epoch;
-                    order = options_.shuffle ? shuffled(rows_, options_.seed, epoch) : rows_;
-                }
-                Batch batch = spare_batch();
-                const std::size_t begin = static_cast<std::size_t>(position.batch) *
-                                          static_cast<std::size_t>(options_.batch_size);
-                const std::size_t count =
-                    std::min(static_cast<std::size_t>(options_.batch_size), order.size() - begin);
-                fill_batch(*set_, std::span(order).subspan(begin, count), options_.grid, batch);
-                batch.epoch = position.epoch;
-                batch.index = position.batch;
-                if (options_.prepare) options_.prepare(batch);
-                if (!hand_over(std::move(batch))) return;
+    void wait_for(const Slot& slot, std::unique_lock<std::mutex>& lock) {
+        const auto begin = SteadyClock::now();
+        const auto seconds = [](double count) {
+            return std::chrono::duration_cast<SteadyClock::duration>(
+                std::chrono::duration<double>(count));
+        };
+        double warns_at = options_.stall_seconds;
+        const double ends_at = options_.stall_timeout;
+        while (!slot.is_ready) {
+            const bool may_warn = options_.on_stall && options_.stall_seconds > 0.0;
+            if (!may_warn && ends_at <= 0.0) {
+                changed_.wait(lock, [&] { return slot.is_ready; });
+                return;
             }
-        } catch (...) {
-            const std::lock_guard lock(mutex_);
-            failure_ = std::current_exception();
+            const double until = !may_warn        ? ends_at
+                                 : ends_at <= 0.0 ? warns_at
+                                                  : std::min(warns_at, ends_at);
+            changed_.wait_until(lock, begin + seconds(until), [&] { return slot.is_ready; });
+            if (slot.is_ready) return;
+            const double waited = std::chrono::duration<double>(SteadyClock::now() - begin).count();
+            if (may_warn && waited >= warns_at) {
+                warns_at += options_.stall_seconds;
+                lock.unlock();
+                options_.on_stall(waited);
+                lock.lock();
+            }
+            if (ends_at > 0.0 && waited >= ends_at && !slot.is_ready) {
+                throw Error(fmt::format("{}: batch {} of epoch {} is not there after {:.1f} s",
+                                        set_->folder(), position_.batch, position_.epoch, waited));
+            }
+        }
+    }
+
+    void read_ahead() {
+        std::vector<std::int64_t> rows;
+        FillMemory memory;
+        for (;;) {
+            Slot* slot = nullptr;
+            Position position;
+            {
+                std::unique_lock lock(mutex_);
+                changed_.wait(lock, [this] {
+                    return is_stopping_ || claimed_ < taken_ + options_.batches_ahead;
+                });
+                if (is_stopping_) return;
+                slot = &slot_of(claimed_++);
+                position = unread_;
+                unread_ = after(position);
+            }
+            try {
+                sampler_.rows_of_batch(position.epoch, position.batch, rows);
+                fill_batch(*set_, rows, options_.grid, memory, slot->batch);
+                slot->batch.epoch = position.epoch;
+                slot->batch.index = position.batch;
+                if (options_.prepare) options_.prepare(slot->batch);
+            } catch (...) {
+                slot->failure = std::current_exception();
+            }
+            {
+                const std::lock_guard lock(mutex_);
+                slot->is_ready = true;
+            }
             changed_.notify_all();
         }
     }
 
-    /// A batch whose memory is there already, where there is one.
-    Batch spare_batch() {
-        const std::lock_guard lock(mutex_);
-        if (spare_.empty()) return {};
-        Batch batch = std::move(spare_.back());
-        spare_.pop_back();
-        return batch;
-    }
-
-    /// Waits for room in the queue. False if the thread is to stop.
-    bool hand_over(Batch batch) {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] {
-            return is_stopping_ ||
-                   static_cast<std::int64_t>(ready_.size()) < options_.batches_ahead;
-        });
-        if (is_stopping_) return false;
-        ready_.push_back(std::move(batch));
-        changed_.notify_all();
-        return true;
-    }
-
     std::shared_ptr<const PackedSet> set_;
     LoaderOptions options_;
-    std::vector<std::int64_t> rows_;
+    Sampler sampler_;
     Position position_;  ///< of the consumer
 
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<Batch> ready_;
-    std::vector<Batch> spare_;
-    std::exception_ptr failure_;
+    std::vector<Slot> slots_;
+    Position unread_;           ///< the next one to read
+    std::int64_t claimed_ = 0;  ///< batches that threads began to read since the start
+    std::int64_t taken_ = 0;    ///< of these, those the consumer has taken
     bool is_stopping_ = false;
-    std::thread thread_;
+    std::vector<std::thread> threads_;
 };
 
 Loader::Loader(std::shared_ptr<const PackedSet> set, LoaderOptions options)
-    : prefetcher_(std::make_unique<Prefetcher>(std::move(set), std::move(options))) {}
+    : readers_(std::make_unique<Readers>(std::move(set), std::move(options))) {}
 
 Loader::~Loader() = default;
 
 const std::vector<std::int64_t>& Loader::rows() const {
-    return prefetcher_->rows();
+    return readers_->sampler().rows();
 }
 
 std::int64_t Loader::batches_per_epoch() const {
-    return prefetcher_->batches_per_epoch();
+    return readers_->sampler().batches_per_epoch();
 }
 
 void Loader::next(Batch& batch) {
-    prefetcher_->next(batch);
+    readers_->next(batch);
 }
 
 Batch Loader::next() {
     Batch batch;
-    prefetcher_->next(batch);
+    readers_->next(batch);
     return batch;
 }
 
 std::int64_t Loader::epoch() const {
-    return prefetcher_->position().epoch;
+    return readers_->position().epoch;
 }
 
 std::int64_t Loader::batch() const {
-    return prefetcher_->position().batch;
+    return readers_->position().batch;
 }
 
 void Loader::seek(std::int64_t epoch, std::int64_t batch) {
-    prefetcher_->seek({epoch, batch});
+    readers_->seek({epoch, batch});
 }
 
 }  // namespace balmer::data

@@ -22,6 +22,7 @@ struct ShardEntry {
     std::int64_t pixels = 0;
     std::uint64_t bytes = 0;
     std::string checksum;  ///< XXH3-64 of the file, hexadecimal
+    bool operator==(const ShardEntry&) const = default;
 };
 
 struct Manifest {

@@ -7,7 +7,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <utility>
 
 #include "kernels/core/error.h"
 
@@ -24,27 +23,15 @@ MappedFile::MappedFile(const std::string& path) {
         reason = "not a regular file";
     } else if (status.st_size > 0) {
         size_ = static_cast<std::size_t>(status.st_size);
-        data_ = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
-        if (data_ == MAP_FAILED) {
+        void* data = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
+        if (data == MAP_FAILED) {
             reason = std::strerror(errno);
-            data_ = nullptr;
+        } else {
+            data_ = {data, [size = size_](void* begin) { ::munmap(begin, size); }};
         }
     }
     ::close(descriptor);
     if (!reason.empty()) throw IoError(path, reason);
-}
-
-MappedFile::~MappedFile() {
-    if (data_ != nullptr) ::munmap(data_, size_);
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
 }
 
 }  // namespace balmer::data

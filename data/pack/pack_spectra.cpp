@@ -1,33 +1,12 @@
 #include "data/pack/pack_spectra.h"
 
 #include <fmt/format.h>
-
-#include <new>
+#include <fmt/ranges.h>
 
 #include "data/pack/spectrum_files.h"
 
 namespace balmer::data {
 namespace {
-
-/// Reads one file into the writer. Whatever is wrong with the file stays with the file.
-void pack_file(const std::string& file, const ReadOptions& options, PackWriter& writer) {
-    ReadResult result;
-    try {
-        result = read_spectra(file, options);
-    } catch (const SpectrumError& error) {
-        return writer.skip(file, 0, name_of(error.status), error.detail);
-    } catch (const UsageError&) {
-        throw;  // the options, not the file
-    } catch (const std::bad_alloc&) {
-        return writer.skip(file, 0, name_of(Status::decoder_failed), "out of memory");
-    } catch (const std::exception& error) {
-        return writer.skip(file, 0, name_of(Status::decoder_failed), error.what());
-    }
-    for (const auto& spectrum : result.spectra) writer.append(spectrum);
-    for (const auto& row : result.skipped) {
-        writer.skip(file, row.row, name_of(row.status), row.detail);
-    }
-}
 
 std::map<std::string, std::string> provenance(const PackOptions& options) {
     return {{"survey", options.read.survey},
@@ -35,12 +14,6 @@ std::map<std::string, std::string> provenance(const PackOptions& options) {
             {"strict", options.read.strict ? "true" : "false"},
             {"allow_compressed", options.read.allow_compressed ? "true" : "false"},
             {"spectra_per_shard", std::to_string(options.write.spectra_per_shard)}};
-}
-
-std::int64_t total_of(const std::map<std::string, std::int64_t>& counts) {
-    std::int64_t total = 0;
-    for (const auto& [reason, number] : counts) total += number;
-    return total;
 }
 
 }  // namespace
@@ -56,11 +29,40 @@ Manifest pack_spectra(const std::vector<std::string>& paths, const std::string& 
         writer.skip(refused.path, 0, name_of(Status::not_a_file), refused.reason);
     }
     const auto total = static_cast<std::int64_t>(found.files.size());
-    for (std::int64_t done = 0; done < total; ++done) {
-        if (progress && !progress(done, total, total_of(writer.skipped()))) {
-            throw PackStopped(fmt::format("{}: stopped after {} of {} files", folder, done, total));
+    std::int64_t begun = 0;
+    std::int64_t done = 0;
+    const auto next = [&]() -> std::optional<std::string> {
+        if (begun == total) return std::nullopt;
+        return found.files[static_cast<std::size_t>(begun++)];
+    };
+    const auto status = [&] { return PackStatus{done, total, writer.count(), writer.skipped()}; };
+    const auto file = [&] { return found.files[static_cast<std::size_t>(done)]; };
+    FileSink sink;
+    sink.read.spectrum = [&](Spectrum&& spectrum) {
+        if (options.select) {
+            if (const auto left_out = options.select(spectrum)) {
+                return writer.skip(spectrum.file, spectrum.row, left_out->reason, left_out->detail);
+            }
         }
-        pack_file(found.files[static_cast<std::size_t>(done)], options.read, writer);
+        writer.append(spectrum);
+    };
+    sink.read.skipped = [&](SkippedRow&& row) {
+        writer.skip(file(), row.row, name_of(row.status), row.detail);
+    };
+    sink.end = [&](const std::string& name, const std::optional<SkippedRow>& failure) {
+        if (failure) writer.skip(name, 0, name_of(failure->status), failure->detail);
+        ++done;
+    };
+    sink.keep_going = [&] { return !progress || progress(status()); };
+    ReadFile read = options.read_file;
+    if (!read) {
+        read = [&](const std::string& path, const ReadSink& to) {
+            read_spectra(path, options.read, to);
+        };
+    }
+    const bool is_whole = read_files(next, read, options.workers, sink);
+    if (!is_whole || !sink.keep_going()) {
+        throw PackStopped(fmt::format("{}: stopped after {} of {} files", folder, done, total));
     }
     if (writer.count() == 0) {
         std::string reasons;
@@ -70,7 +72,6 @@ Manifest pack_spectra(const std::vector<std::string>& paths, const std::string& 
         throw Error(fmt::format("{}: none of {} files gives a spectrum ({})",
                                 fmt::join(paths, ", "), total, reasons));
     }
-    if (progress) progress(total, total, total_of(writer.skipped()));
     return writer.finish(paths, provenance(options));
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -103,8 +104,7 @@ void PackWriter::append(const Spectrum& spectrum) {
     expect_equal_lengths(spectrum);
     auto& columns = current_;
     append_all(columns.wavelength, spectrum.wavelength);
-    append_all(columns.flux, spectrum.flux);
-    append_all(columns.inverse_variance, spectrum.inverse_variance);
+    append_pixels(spectrum);
     append_all(columns.mask, spectrum.mask);
     columns.offset.push_back(static_cast<std::int64_t>(columns.flux.size()));
     columns.grid_start.push_back(
@@ -139,6 +139,24 @@ void PackWriter::append(const Spectrum& spectrum) {
     }
 }
 
+/// Flux and inverse variance such that the store holds them.
+void PackWriter::append_pixels(const Spectrum& spectrum) {
+    auto& columns = current_;
+    const std::int32_t exponent =
+        options_.store == PixelStore::f16 ? flux_exponent(spectrum.flux) : 0;
+    if (options_.store == PixelStore::f16) columns.flux_exponent.push_back(exponent);
+    const std::size_t begin = columns.flux.size();
+    append_all(columns.flux, spectrum.flux);
+    append_all(columns.inverse_variance, spectrum.inverse_variance);
+    if (options_.store == PixelStore::f32) return;
+    const float largest = within_bfloat16(std::numeric_limits<float>::max());
+    for (std::size_t i = begin; i < columns.flux.size(); ++i) {
+        const float scaled = std::ldexp(columns.flux[i], -exponent);
+        columns.flux[i] = std::clamp(scaled, -largest, largest);
+        columns.inverse_variance[i] = within_bfloat16(columns.inverse_variance[i]);
+    }
+}
+
 void PackWriter::skip(std::string_view file, std::int64_t row, std::string_view reason,
                       std::string_view detail) {
     ++skipped_[std::string(reason)];
@@ -147,7 +165,7 @@ void PackWriter::skip(std::string_view file, std::int64_t row, std::string_view 
 }
 
 void PackWriter::write_current_shard() {
-    write_shard(shard_path(shard_sizes_.size()), current_);
+    write_shard(shard_path(shard_sizes_.size()), current_, options_.store);
     shard_sizes_.push_back(static_cast<std::int64_t>(current_.row.size()));
     current_ = empty_shard();
 }
@@ -195,9 +213,8 @@ Manifest PackWriter::finish(const std::vector<std::string>& paths,
                                   std::span(splits).subspan(first, size));
         const Shard shard(shard_path(i));
         summary.add(shard, manifest.surveys, manifest.classes);
-        manifest.shards.push_back({shard_name(i), shard.size(),
-                                   static_cast<std::int64_t>(shard.columns().flux.size()),
-                                   shard.bytes().size(), shard.checksum()});
+        manifest.shards.push_back(
+            {shard_name(i), shard.size(), shard.pixels(), shard.bytes().size(), shard.checksum()});
         first += size;
     }
     manifest.summary = summary.result();

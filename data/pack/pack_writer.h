@@ -20,7 +20,8 @@ namespace balmer::data {
 struct PackWriterOptions {
     std::int64_t spectra_per_shard = 4096;
     SplitOptions split = {};
-    bool overwrite = false;  ///< replace the packed set that is in the folder
+    PixelStore store = PixelStore::f32;  ///< of flux and inverse variance
+    bool overwrite = false;              ///< replace the packed set that is in the folder
 };
 
 /// Numbers names in the order in which they come; the empty name is -1.
@@ -62,6 +63,7 @@ class PackWriter {
 
   private:
     std::string shard_path(std::size_t index) const;
+    void append_pixels(const Spectrum& spectrum);
     void write_current_shard();
     void publish(const Manifest& manifest);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "kernels/core/error.h"
 
@@ -24,18 +25,23 @@ std::string name_at(const std::vector<std::string>& names, std::int32_t index) {
     return index < 0 ? "" : names[static_cast<std::size_t>(index)];
 }
 
-template <class T>
-std::vector<T> slice(std::span<const T> column, std::int64_t begin, std::int64_t end) {
-    return {column.begin() + begin, column.begin() + end};
-}
-
 }  // namespace
 
 PackedSet::PackedSet(const std::string& folder, const OpenOptions& options)
     : folder_(folder), manifest_(read_manifest(folder)) {
     lock_ = FolderLock(folder, LockMode::shared);
-    manifest_ = read_manifest(folder);  // a writer may have finished in between
-    for (const auto& entry : manifest_.shards) open_shard(entry, options);
+    manifest_ = read_manifest(folder);          // a writer may have finished in between
+    std::map<std::string, std::size_t> opened;  // a shard listed again is not mapped again
+    for (std::size_t i = 0; i < manifest_.shards.size(); ++i) {
+        const ShardEntry& entry = manifest_.shards[i];
+        const auto [first, is_new] = opened.try_emplace(entry.file, i);
+        if (!is_new && !(entry == manifest_.shards[first->second])) {
+            throw FormatError(folder + "/" + manifest_name,
+                              fmt::format("lists shard '{}' twice, differently", entry.file));
+        }
+        shards_.push_back(is_new ? open_shard(entry, options) : shards_[first->second]);
+        first_row_.push_back(first_row_.back() + shards_.back().size());
+    }
     if (size() != manifest_.count) {
         throw FormatError(
             folder + "/" + manifest_name,
@@ -44,7 +50,7 @@ PackedSet::PackedSet(const std::string& folder, const OpenOptions& options)
     check_objects();
 }
 
-void PackedSet::open_shard(const ShardEntry& entry, const OpenOptions& options) {
+Shard PackedSet::open_shard(const ShardEntry& entry, const OpenOptions& options) const {
     if (entry.file.empty() || entry.file.find('/') != std::string::npos || entry.file == "..") {
         throw FormatError(folder_ + "/" + manifest_name,
                           fmt::format("shard '{}' is outside of the folder", entry.file));
@@ -61,8 +67,7 @@ void PackedSet::open_shard(const ShardEntry& entry, const OpenOptions& options) 
                                                     shard.checksum(), entry.checksum));
     }
     check_names(shard);
-    first_row_.push_back(first_row_.back() + shard.size());
-    shards_.push_back(std::move(shard));
+    return shard;
 }
 
 void PackedSet::check_names(const Shard& shard) const {
@@ -84,6 +89,8 @@ void PackedSet::check_names(const Shard& shard) const {
 void PackedSet::check_objects() const {
     std::vector<std::int64_t> group;
     std::vector<std::uint8_t> split;
+    group.reserve(static_cast<std::size_t>(size()));
+    split.reserve(group.capacity());
     for (const auto& shard : shards_) {
         const auto& columns = shard.columns();
         group.insert(group.end(), columns.group.begin(), columns.group.end());
@@ -165,13 +172,26 @@ bool PackedSet::inverse_variance_known(std::int64_t row) const {
     return at.columns.inverse_variance_known[at.index] != 0;
 }
 
-kernels::SpectrumPixels PackedSet::pixels(std::int64_t row) const {
+std::span<const double> PackedSet::wavelength(std::int64_t row) const {
     const Place at = place(row);
     const auto begin = static_cast<std::size_t>(at.columns.offset[at.index]);
+    return at.columns.wavelength.subspan(
+        begin, static_cast<std::size_t>(at.columns.offset[at.index + 1]) - begin);
+}
+
+std::optional<std::int64_t> PackedSet::grid_start(std::int64_t row) const {
+    const Place at = place(row);
+    return number(at.columns.grid_start[at.index]);
+}
+
+kernels::SpectrumPixels PackedSet::pixels(std::int64_t row, PixelScratch& scratch) const {
+    const Place at = place(row);
+    const auto index = static_cast<std::int64_t>(at.index);
+    const auto begin = static_cast<std::size_t>(at.columns.offset[at.index]);
     const auto count = static_cast<std::size_t>(at.columns.offset[at.index + 1]) - begin;
-    return {at.columns.wavelength.subspan(begin, count), at.columns.flux.subspan(begin, count),
-            at.columns.inverse_variance.subspan(begin, count),
-            at.columns.mask.subspan(begin, count), number(at.columns.grid_start[at.index])};
+    return {at.columns.wavelength.subspan(begin, count), at.shard.flux(index, scratch),
+            at.shard.inverse_variance(index, scratch), at.columns.mask.subspan(begin, count),
+            number(at.columns.grid_start[at.index])};
 }
 
 Spectrum PackedSet::description(std::int64_t row) const {
@@ -197,13 +217,13 @@ Spectrum PackedSet::description(std::int64_t row) const {
 
 Spectrum PackedSet::spectrum(std::int64_t row) const {
     Spectrum spectrum = description(row);
-    const Place at = place(row);
-    const std::int64_t begin = at.columns.offset[at.index];
-    const std::int64_t end = at.columns.offset[at.index + 1];
-    spectrum.wavelength = slice(at.columns.wavelength, begin, end);
-    spectrum.flux = slice(at.columns.flux, begin, end);
-    spectrum.inverse_variance = slice(at.columns.inverse_variance, begin, end);
-    spectrum.mask = slice(at.columns.mask, begin, end);
+    PixelScratch scratch;
+    const auto pixels = this->pixels(row, scratch);
+    spectrum.wavelength.assign(pixels.wavelength.begin(), pixels.wavelength.end());
+    spectrum.flux.assign(pixels.flux.begin(), pixels.flux.end());
+    spectrum.inverse_variance.assign(pixels.inverse_variance.begin(),
+                                     pixels.inverse_variance.end());
+    spectrum.mask.assign(pixels.mask.begin(), pixels.mask.end());
     return spectrum;
 }
 

@@ -20,7 +20,8 @@ struct OpenOptions {
 };
 
 /// Rows run from 0 to size() - 1 over all shards in order. Holds a shared lock on the folder, so
-/// that nobody rewrites what is mapped. One object serves many threads.
+/// that nobody rewrites what is mapped. A shard that the manifest lists several times is mapped
+/// once and its spectra are rows each time. One object serves many threads.
 class PackedSet {
   public:
     /// IoError if the folder is no packed set, is being written or a shard cannot be read;
@@ -47,8 +48,13 @@ class PackedSet {
     std::optional<double> signal_to_noise(std::int64_t row) const;
     bool inverse_variance_known(std::int64_t row) const;
 
-    /// The pixels where they are mapped: valid as long as the set is.
-    kernels::SpectrumPixels pixels(std::int64_t row) const;
+    /// The pixels: where they are mapped, or (a set stored as f16 or bf16) converted into
+    /// `scratch`. Valid as long as the set is and `scratch` is not used for another spectrum.
+    kernels::SpectrumPixels pixels(std::int64_t row, PixelScratch& scratch) const;
+    /// Where the pixels are (A), mapped: valid as long as the set is.
+    std::span<const double> wavelength(std::int64_t row) const;
+    /// Common-grid index of the first pixel; empty off the grid.
+    std::optional<std::int64_t> grid_start(std::int64_t row) const;
     /// A copy of everything, as the reader produced it.
     Spectrum spectrum(std::int64_t row) const;
     /// The same without the pixel arrays.
@@ -60,7 +66,7 @@ class PackedSet {
         const Shard& shard;
         std::size_t index;
     };
-    void open_shard(const ShardEntry& entry, const OpenOptions& options);
+    Shard open_shard(const ShardEntry& entry, const OpenOptions& options) const;
     void check_names(const Shard& shard) const;
     void check_objects() const;
     Place place(std::int64_t row) const;

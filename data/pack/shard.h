@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "data/pack/mapped_file.h"
+#include "data/pack/pixel_store.h"
 #include "kernels/core/dtype.h"
 
 namespace balmer::data {
@@ -22,6 +23,7 @@ inline constexpr std::int64_t missing_integer = std::numeric_limits<std::int64_t
 enum class Extent : std::uint8_t {
     pixels,      ///< one a pixel
     spectra,     ///< one a spectrum
+    some,        ///< one a spectrum, or the column is absent
     boundaries,  ///< one a spectrum and a last one
     bytes,       ///< the text itself
 };
@@ -29,10 +31,11 @@ enum class Extent : std::uint8_t {
 template <template <class> class Array>
 struct ShardColumns {
     Array<double> wavelength;  ///< A, vacuum
-    Array<float> flux;
+    Array<float> flux;         ///< mapped: empty unless stored as f32, as the next
     Array<float> inverse_variance;
     Array<std::uint8_t> mask;  ///< 0 good, 1 bad
     Array<std::int64_t> offset;
+    Array<std::int32_t> flux_exponent;  ///< flux is what is stored times 2^this; absent: 0
     Array<std::int64_t> grid_start;  ///< common-grid index of the first pixel; missing off the grid
     Array<std::int64_t> row;         ///< row inside the file
     Array<std::int64_t> object_id;   ///< the survey's own; 0 if none
@@ -69,6 +72,7 @@ void for_each_column(Columns& columns, const Visit& visit) {
     visit("inverse_variance", columns.inverse_variance, Extent::pixels);
     visit("mask", columns.mask, Extent::pixels);
     visit("offset", columns.offset, Extent::boundaries);
+    visit("flux_exponent", columns.flux_exponent, Extent::some);
     visit("grid_start", columns.grid_start, Extent::spectra);
     visit("row", columns.row, Extent::spectra);
     visit("object_id", columns.object_id, Extent::spectra);
@@ -112,6 +116,11 @@ class Shard {
     const std::string& path() const { return path_; }
     std::int64_t size() const { return static_cast<std::int64_t>(columns_.row.size()); }
     const ShardColumns<ConstSpan>& columns() const { return columns_; }
+    std::int64_t pixels() const { return static_cast<std::int64_t>(columns_.wavelength.size()); }
+    PixelStore store() const { return flux_.type; }
+    /// Of spectrum `index` as f32: mapped, or converted into `scratch`.
+    std::span<const float> flux(std::int64_t index, PixelScratch& scratch) const;
+    std::span<const float> inverse_variance(std::int64_t index, PixelScratch& scratch) const;
     std::string_view file(std::int64_t index) const;
     std::string_view object_name(std::int64_t index) const;
 
@@ -125,10 +134,14 @@ class Shard {
     std::string path_;
     MappedFile mapping_;
     ShardColumns<ConstSpan> columns_;
+    StoredPixels flux_;
+    StoredPixels inverse_variance_;
 };
 
-/// Writes the columns as a shard, atomically.
-void write_shard(const std::string& path, const ShardColumns<Vector>& columns);
+/// Writes the columns as a shard, atomically. For another store than f32 the flux is scaled and the
+/// inverse variance is within range already; here they are only rounded.
+void write_shard(const std::string& path, const ShardColumns<Vector>& columns,
+                 PixelStore store = PixelStore::f32);
 
 /// Replaces the groups and splits of a shard in place: for a shard that nobody reads yet.
 void rewrite_groups_and_splits(const std::string& path, std::span<const std::int64_t> group,

@@ -6,7 +6,6 @@
 #include <xxhash.h>
 
 #include <array>
-#include <unordered_map>
 
 #include "kernels/core/error.h"
 
@@ -46,18 +45,24 @@ std::vector<std::uint8_t> split_by_object(const ObjectGroups& groups, const Spli
 
 void check_one_object_one_split(const std::string& path, std::span<const std::int64_t> group,
                                 std::span<const std::uint8_t> split) {
-    std::unordered_map<std::int64_t, std::uint8_t> seen;
+    constexpr std::uint8_t unseen = 255;
+    std::vector<std::uint8_t> seen(group.size(), unseen);
     for (std::size_t i = 0; i < group.size(); ++i) {
         if (split[i] >= split_count) {
             throw FormatError(path, fmt::format("spectrum {} has split {}, which is none of 0 "
                                                 "(train), 1 (validation), 2 (test)",
                                                 i, split[i]));
         }
-        const auto [entry, inserted] = seen.try_emplace(group[i], split[i]);
-        if (entry->second != split[i]) {
+        if (group[i] < 0 || group[i] >= static_cast<std::int64_t>(group.size())) {
+            throw FormatError(path, fmt::format("spectrum {} has object {}, of {} spectra", i,
+                                                group[i], group.size()));
+        }
+        std::uint8_t& first = seen[static_cast<std::size_t>(group[i])];
+        if (first == unseen) first = split[i];
+        if (first != split[i]) {
             throw FormatError(
                 path, fmt::format("object {} is in two splits, {} and {} (spectrum {})", group[i],
-                                  names[entry->second], names[split[i]], i));
+                                  names[first], names[split[i]], i));
         }
     }
 }

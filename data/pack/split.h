@@ -33,7 +33,7 @@ std::vector<std::uint8_t> split_by_object(const ObjectGroups& groups,
                                           const SplitOptions& options = {});
 
 /// FormatError naming `path` and the object if one group has spectra in two splits, or if a value
-/// is no split (FAULTS 31). Groups are numbered 0..n-1.
+/// is no split (FAULTS 31) or no group: groups are numbered 0..n-1, of at most as many as spectra.
 void check_one_object_one_split(const std::string& path, std::span<const std::int64_t> group,
                                 std::span<const std::uint8_t> split);
 

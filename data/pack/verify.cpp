@@ -51,6 +51,7 @@ std::vector<std::string> verify_packed_set(const std::string& folder) {
     std::vector<std::string> problems;
     SummaryCollector summary;
     std::int64_t row = 0;
+    PixelScratch scratch;
     for (std::size_t i = 0; i < set.shards().size(); ++i) {
         const Shard& shard = set.shards()[i];
         const std::string checksum = shard.checksum();
@@ -59,7 +60,8 @@ std::vector<std::string> verify_packed_set(const std::string& folder) {
                                            checksum, manifest.shards[i].checksum));
         }
         for (std::int64_t k = 0; k < shard.size(); ++k, ++row) {
-            for (const auto& fault : {fault_of(set.pixels(row)), fault_of(set.labels(row))}) {
+            for (const auto& fault :
+                 {fault_of(set.pixels(row, scratch)), fault_of(set.labels(row))}) {
                 if (fault.empty() || problems.size() >= most_problems) continue;
                 problems.push_back(fmt::format("{}: spectrum {}: {}", shard.path(), k, fault));
             }

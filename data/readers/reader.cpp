@@ -45,7 +45,9 @@ const SpectrumReader& choose_reader(const SourceFile& file, const std::string& s
 }  // namespace
 
 std::span<const SpectrumReader> spectrum_readers() {
-    static const std::array readers = {sdss_reader(), lamost_reader()};
+    static const std::array readers = {sdss_reader(),         lamost_reader(),  miles_reader(),
+                                       stelib_reader(),       indo_us_reader(), template_reader(),
+                                       generic_image_reader()};
     return readers;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/readers/source_file.h"
+#include "data/readers/wavelength_scale.h"
 #include "data/spectrum.h"
 
 namespace balmer::data {
@@ -17,6 +18,7 @@ struct ReadOptions {
     std::int64_t minimum_good_pixels = 200;  ///< fewer: little_coverage
     bool strict = false;                     ///< fibre-level mask bits reject pixels too
     bool allow_compressed = false;           ///< tile-compressed HDUs
+    WavelengthScale wavelength;              ///< for files that do not say it, of no known survey
     std::int64_t byte_limit = GateOptions{}.byte_limit;
 };
 

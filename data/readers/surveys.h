@@ -11,4 +11,15 @@ SpectrumReader sdss_reader();
 /// LAMOST low-resolution files in the image layout: one row of the primary image a quantity.
 SpectrumReader lamost_reader();
 
+/// Stellar libraries as 1-D images: air wavelengths, rest frame, no variance.
+SpectrumReader miles_reader();
+SpectrumReader stelib_reader();
+SpectrumReader indo_us_reader();
+
+/// Templates, eigenspectra and means: recognised in order to be refused (not_observed).
+SpectrumReader template_reader();
+
+/// Any other 1-D image with a wavelength axis.
+SpectrumReader generic_image_reader();
+
 }  // namespace balmer::data

@@ -35,14 +35,12 @@ Content read_content(const PackedSet& set) {
     Content content;
     std::map<std::string, StatisticsAccumulator> labels;
     for (std::int64_t row = 0; row < set.size(); ++row) {
-        const auto pixels = set.pixels(row);
-        if (!pixels.wavelength.empty()) {
-            content.shortest_wavelength =
-                std::min(content.shortest_wavelength, pixels.wavelength.front());
-            content.longest_wavelength =
-                std::max(content.longest_wavelength, pixels.wavelength.back());
+        const auto wavelength = set.wavelength(row);
+        if (!wavelength.empty()) {
+            content.shortest_wavelength = std::min(content.shortest_wavelength, wavelength.front());
+            content.longest_wavelength = std::max(content.longest_wavelength, wavelength.back());
         }
-        if (pixels.grid_start) ++content.on_common_grid;
+        if (set.grid_start(row)) ++content.on_common_grid;
         if (const auto snr = set.signal_to_noise(row)) content.signal_to_noise.push_back(*snr);
         for (const char* name : label_names) {
             if (const auto value = set.label(row, name)) labels[name].add(*value);

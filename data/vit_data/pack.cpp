@@ -53,6 +53,15 @@ void print_summary(const std::string& folder, const Manifest& manifest) {
     if (!manifest.skipped.empty()) fmt::print("  listed in {}/{}\n", folder, skipped_name);
 }
 
+/// "skipped 3 TRUNCATED, 1 NOT_FITS"; empty if nothing is.
+std::string skipped_text(const std::map<std::string, std::int64_t>& skipped) {
+    std::string text;
+    for (const auto& [reason, number] : skipped) {
+        text += fmt::format("{}{} {}", text.empty() ? "skipped " : ", ", number, reason);
+    }
+    return text;
+}
+
 int run(const CLI::App& command, const Arguments& arguments) {
     PackOptions options = arguments.options;
     options.write.split = split_options(arguments.split, options.write.split.seed);
@@ -60,10 +69,9 @@ int run(const CLI::App& command, const Arguments& arguments) {
     Manifest manifest;
     try {
         Progress line("packing", "files", 0);
-        manifest = pack_spectra(
-            arguments.paths, arguments.out, options,
-            [&](std::int64_t done, std::int64_t total, std::int64_t skipped) {
-                line.update(done, total, skipped > 0 ? fmt::format("{} skipped", skipped) : "");
+        manifest =
+            pack_spectra(arguments.paths, arguments.out, options, [&](const PackStatus& status) {
+                line.update(status.files, status.total_files, skipped_text(status.skipped));
                 return stop_signal() == 0;
             });
     } catch (const PackStopped& stopped) {
@@ -108,6 +116,15 @@ Command pack_command(CLI::App& program) {
         ->add_option("--min-pixels", options.read.minimum_good_pixels,
                      "skip spectra with fewer good pixels (example: --min-pixels 100)")
         ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000}));
+    command
+        ->add_option("--workers", options.workers.workers,
+                     "processes that read files, 0 for one a core; the set does not depend on it "
+                     "(example: --workers 8)")
+        ->check(CLI::Range(0, 4096));
+    command
+        ->add_option("--file-seconds", options.workers.file_seconds,
+                     "skip files that take longer to read (example: --file-seconds 300)")
+        ->check(CLI::Range(0.001, 1e6));
     command
         ->add_option("--shard-size", options.write.spectra_per_shard,
                      "spectra in a shard (example: --shard-size 1000)")

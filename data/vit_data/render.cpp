@@ -4,22 +4,26 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 
 #include "data/pack/batch.h"
 #include "data/pack/packed_set.h"
 #include "data/pack/spectrum_files.h"
 #include "data/program/arguments.h"
+#include "data/program/compute.h"
 #include "data/program/progress.h"
 #include "data/readers/reader.h"
 #include "data/vit_data/commands.h"
+#include "data/vit_data/image_files.h"
 #include "kernels/core/error.h"
+#include "kernels/core/transfer.h"
 #include "render/image.h"
-#include "render/png.h"
+#include "tensor/tensor.h"
 #include "weights/atomic_file.h"
 
 namespace balmer::data::commands {
@@ -36,32 +40,53 @@ struct Arguments {
     std::int64_t limit = 0;
     bool overwrite = false;
     bool ignore_mask = false;
+    bool compare = false;
+    std::string sheet;
+    int sheet_columns = 0;
+    int sheet_rows = 0;
+    ComputeArguments compute;
     ReadOptions read;
     render::ImageOptions image;
 };
 
-/// Draws spectra one by one and names their files.
+/// The types of the reference, side by side in a comparison.
+constexpr std::array compared_types = {"simple",     "overlap",     "map2d",
+                                       "map2d-norm", "map2d-deriv", "map2d-roi"};
+
+/// Draws spectra one by one, as one type or, to compare, as several.
 class Renderer {
   public:
-    explicit Renderer(const Arguments& arguments) : arguments_(arguments) {}
+    Renderer(const Arguments& arguments, const Context& context)
+        : arguments_(arguments),
+          context_(context),
+          files_({.folder = arguments.out,
+                  .image_size = arguments.image.image_size,
+                  .overwrite = arguments.overwrite,
+                  .is_comparison = arguments.compare,
+                  .columns = arguments.sheet_columns,
+                  .rows = arguments.sheet_rows}) {
+        if (!arguments.compare) {
+            types_.push_back(arguments.image.type);
+        } else {
+            types_.assign(compared_types.begin(), compared_types.end());
+        }
+    }
 
     bool is_full() const { return arguments_.limit > 0 && drawn_ >= arguments_.limit; }
     std::int64_t drawn() const { return drawn_; }
     std::int64_t skipped() const { return skipped_; }
     std::int64_t lost_pixels() const { return lost_pixels_; }
 
-    /// `is_only`: the file has no other spectrum, so that its row need not be in the name.
-    void draw(const BatchItem& item, std::string_view file, std::int64_t row, bool is_only) {
+    /// `spectrum` describes the item; its pixel arrays are not used.
+    void draw(const BatchItem& item, const Spectrum& spectrum,
+              std::optional<double> signal_to_noise, bool is_only) {
         Batch batch;
         assemble(std::span(&item, 1), arguments_.grid == "common" ? Grid::common : Grid::native,
                  batch);
-        const std::int64_t side = arguments_.image.image_size;
-        std::vector<std::uint8_t> image(static_cast<std::size_t>(side * side * 3));
-        render::render(Context{}, arguments_.image, image_batch(batch, 0, 1),
-                       View(image.data(), DType::u8, {1, side, side, 3}));
+        std::vector<DrawnImage> images;
+        for (const std::string& type : types_) images.push_back({image_of(batch, type), type});
         lost_pixels_ += render::lost_pixels(arguments_.image, batch.length);
-        render::write_png(path_for(file, row, is_only),
-                          View(image.data(), DType::u8, {side, side, 3}));
+        files_.add(spectrum, is_only, signal_to_noise, std::move(images));
         ++drawn_;
     }
 
@@ -71,25 +96,41 @@ class Renderer {
         ++skipped_;
     }
 
+    void finish() { files_.finish(); }
+
   private:
-    /// OUT/STEM[-ROW].png; files of the same name from other folders get a number.
-    std::string path_for(std::string_view file, std::int64_t row, bool is_only) {
-        fs::path stem = fs::path(file).filename();
-        while (is_named_like_fits(stem) || stem.extension() == ".gz") stem = stem.stem();
-        std::string name = stem.string() + (is_only ? "" : fmt::format("-{}", row));
-        for (int copy = 2; !names_.insert(name).second; ++copy) {
-            name =
-                fmt::format("{}{}.{}", stem.string(), is_only ? "" : fmt::format("-{}", row), copy);
+    /// u8 [S, S, 3]
+    std::vector<std::uint8_t> image_of(const Batch& batch, const std::string& type) const {
+        render::ImageOptions options = arguments_.image;
+        options.type = type;
+        const std::int64_t side = options.image_size;
+        std::vector<std::uint8_t> image(static_cast<std::size_t>(side * side * 3));
+        const View host(image.data(), DType::u8, {1, side, side, 3});
+        render::SpectrumBatch spectra = image_batch(batch, 0, 1);
+        if (context_.device.type == DeviceType::cpu) {
+            render::render(context_, options, spectra, host);
+            return image;
         }
-        std::string path = arguments_.out + "/" + name + ".png";
-        if (!arguments_.overwrite && fs::exists(path)) {
-            throw IoError(path, "exists already; --overwrite replaces it");
+        std::vector<Tensor> uploaded;  // keeps the views' storage alive
+        for (View* view :
+             {&spectra.flux, &spectra.mask, &spectra.inverse_variance,
+              &spectra.inverse_variance_known, &spectra.wavelength, &spectra.lengths}) {
+            if (!*view) continue;
+            uploaded.push_back(Tensor::empty(view->shape, view->dtype, context_));
+            copy_view(context_, uploaded.back().view(), *view);
+            *view = uploaded.back().view();
         }
-        return path;
+        const Tensor pixels = Tensor::empty(host.shape, DType::u8, context_);
+        render::render(context_, options, spectra, pixels.view());
+        copy_view(context_, host, pixels.view());
+        synchronize(context_);
+        return image;
     }
 
     const Arguments& arguments_;
-    std::set<std::string> names_;
+    Context context_;
+    ImageFiles files_;
+    std::vector<std::string> types_;
     std::int64_t drawn_ = 0;
     std::int64_t skipped_ = 0;
     std::int64_t lost_pixels_ = 0;
@@ -99,11 +140,12 @@ void draw_packed_set(const std::string& folder, Renderer& renderer, Progress& li
     const PackedSet set(folder);
     std::map<std::string_view, std::int64_t> spectra_of_file;
     for (std::int64_t row = 0; row < set.size(); ++row) ++spectra_of_file[set.file(row)];
+    PixelScratch scratch;
     for (std::int64_t row = 0; row < set.size(); ++row) {
         if (renderer.is_full() || stop_signal() != 0) return;
         const Spectrum spectrum = set.description(row);
-        renderer.draw({set.pixels(row), spectrum.inverse_variance_known}, spectrum.file,
-                      spectrum.row, spectra_of_file.at(spectrum.file) == 1);
+        renderer.draw({set.pixels(row, scratch), spectrum.inverse_variance_known}, spectrum,
+                      set.signal_to_noise(row), spectra_of_file.at(spectrum.file) == 1);
         line.update(renderer.drawn(), set.size());
     }
 }
@@ -121,7 +163,7 @@ void draw_file(const std::string& file, const ReadOptions& options, Renderer& re
     }
     for (const auto& spectrum : result.spectra) {
         if (renderer.is_full()) return;
-        renderer.draw(batch_item(spectrum), file, spectrum.row, is_only);
+        renderer.draw(batch_item(spectrum), spectrum, signal_to_noise(spectrum), is_only);
     }
 }
 
@@ -139,7 +181,22 @@ void draw_files(const std::vector<std::string>& paths, const ReadOptions& option
     }
 }
 
+/// Columns and rows of "6x4".
+void read_sheet(Arguments& arguments) {
+    if (arguments.sheet.empty()) return;
+    int used = 0;
+    const int found = std::sscanf(arguments.sheet.c_str(), "%3dx%3d%n", &arguments.sheet_columns,
+                                  &arguments.sheet_rows, &used);
+    if (found != 2 || used != static_cast<int>(arguments.sheet.size()) ||
+        arguments.sheet_columns < 1 || arguments.sheet_rows < 1) {
+        throw UsageError(
+            fmt::format("--sheet {}: columns and rows are needed, as in 6x4", arguments.sheet));
+    }
+    if (arguments.compare) throw UsageError("--sheet and --compare exclude each other");
+}
+
 int run(Arguments arguments) {
+    read_sheet(arguments);
     catch_stop_signals();
     arguments.image.use_mask = !arguments.ignore_mask;
     const auto image =
@@ -150,7 +207,8 @@ int run(Arguments arguments) {
     if (error) throw IoError(arguments.out, error.message());
     weights::expect_writable_folder(arguments.out);
 
-    Renderer renderer(arguments);
+    const ComputeDevice device(arguments.compute);
+    Renderer renderer(arguments, device.context());
     {
         Progress line("rendering", "images", 0);
         std::vector<std::string> files;
@@ -162,6 +220,7 @@ int run(Arguments arguments) {
             }
         }
         draw_files(files, arguments.read, renderer, line);
+        renderer.finish();
     }
     if (stop_signal() != 0) return stop_exit_code();
     if (renderer.drawn() == 0) {
@@ -222,6 +281,17 @@ Command render_command(CLI::App& program) {
     command->add_flag("--ignore-mask", arguments->ignore_mask,
                       "draw bad pixels too, as the reference does (default: off; example: "
                       "--ignore-mask)");
+    command
+        ->add_option(
+            "--sheet", arguments->sheet,
+            "contact sheets sheet-NNNNN.png of so many columns and rows, with class, z and "
+            "S/N under each image, in place of a file each (default: none; example: "
+            "--sheet 6x4)")
+        ->type_name("COLUMNSxROWS");
+    command->add_flag("--compare", arguments->compare,
+                      "the six types of the reference side by side, a file a spectrum "
+                      "(default: off; example: --compare)");
+    add_device_option(*command, arguments->compute);
     command->add_flag("--overwrite", arguments->overwrite,
                       "replace images that exist (default: off; example: --overwrite)");
     add_config_option(*command);

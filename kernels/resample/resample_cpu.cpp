@@ -27,25 +27,31 @@ const std::vector<double>& grid_edges() {
     return edges;
 }
 
-void clear(const GridPixels& output) {
-    std::fill(output.flux.begin(), output.flux.end(), 0.0F);
-    std::fill(output.inverse_variance.begin(), output.inverse_variance.end(), 0.0F);
-    std::fill(output.mask.begin(), output.mask.end(), std::uint8_t{1});
+/// Bins [begin, end) have no pixel.
+void clear(const GridPixels& output, std::int64_t begin, std::int64_t end) {
+    std::fill_n(output.flux.data() + begin, end - begin, 0.0F);
+    std::fill_n(output.inverse_variance.data() + begin, end - begin, 0.0F);
+    std::fill_n(output.mask.data() + begin, end - begin, std::uint8_t{1});
 }
 
-/// Copies pixels [first, first + count) of the spectrum to grid index `target`.
+/// Copies pixels [first, first + count) of the spectrum, all of them on the grid, to bin `target`.
 void copy_run(const SpectrumPixels& spectrum, std::int64_t first, std::int64_t count,
               std::int64_t target, const GridPixels& output) {
-    const std::int64_t before = std::max<std::int64_t>(0, -target);
-    const std::int64_t end = std::min(count, common_grid_pixels - target);
-    if (before >= end) return;
-    const std::int64_t length = end - before;
-    std::copy_n(spectrum.flux.data() + first + before, length,
-                output.flux.data() + target + before);
-    std::copy_n(spectrum.inverse_variance.data() + first + before, length,
-                output.inverse_variance.data() + target + before);
-    std::copy_n(spectrum.mask.data() + first + before, length,
-                output.mask.data() + target + before);
+    std::copy_n(spectrum.flux.data() + first, count, output.flux.data() + target);
+    std::copy_n(spectrum.inverse_variance.data() + first, count,
+                output.inverse_variance.data() + target);
+    std::copy_n(spectrum.mask.data() + first, count, output.mask.data() + target);
+}
+
+/// Copies a spectrum whose pixel k is bin start + k; every output pixel is written once.
+void copy_shifted(const SpectrumPixels& spectrum, std::int64_t start, const GridPixels& output) {
+    const auto size = static_cast<std::int64_t>(spectrum.flux.size());
+    const bool is_outside = start >= common_grid_pixels || start <= -size;
+    const std::int64_t begin = is_outside ? 0 : std::max<std::int64_t>(0, start);
+    const std::int64_t end = is_outside ? 0 : std::min(start + size, common_grid_pixels);
+    clear(output, 0, begin);
+    copy_run(spectrum, is_outside ? 0 : begin - start, end - begin, begin, output);
+    clear(output, end, common_grid_pixels);
 }
 
 /// Copies a spectrum that lies on the grid but leaves pixels out. False if it is off the grid.
@@ -59,8 +65,11 @@ bool copy_with_gaps(const SpectrumPixels& spectrum, const GridPixels& output) {
         targets[i] = static_cast<std::int64_t>(nearest);
         if (i > 0 && targets[i] <= targets[i - 1]) return false;
     }
-    clear(output);
-    for (std::int64_t i = 0; i < size; ++i) copy_run(spectrum, i, 1, targets[i], output);
+    clear(output, 0, common_grid_pixels);
+    for (std::int64_t i = 0; i < size; ++i) {
+        if (targets[i] < 0 || targets[i] >= common_grid_pixels) continue;
+        copy_run(spectrum, i, 1, targets[i], output);
+    }
     return true;
 }
 
@@ -123,9 +132,7 @@ std::optional<std::int64_t> grid_start(std::span<const double> wavelength) {
 void resample_to_common_grid(const SpectrumPixels& spectrum, const GridPixels& output) {
     expect_lengths(spectrum, output);
     if (spectrum.grid_start) {
-        const auto size = static_cast<std::int64_t>(spectrum.flux.size());
-        clear(output);
-        copy_run(spectrum, 0, size, *spectrum.grid_start, output);
+        copy_shifted(spectrum, *spectrum.grid_start, output);
     } else if (!copy_with_gaps(spectrum, output)) {
         rebin(spectrum, output);
     }

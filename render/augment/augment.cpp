@@ -4,18 +4,23 @@
 
 #include <charconv>
 #include <cmath>
+#include <numbers>
 #include <set>
 #include <string_view>
 
 #include "kernels/core/choice.h"
 #include "kernels/core/nearest_name.h"
+#include "kernels/resample/resample.h"
 #include "render/augment/augment_cpu.h"
+#include "render/augment/augment_cuda.h"
+#include "render/augment/augment_pixel.h"
 
 namespace balmer::render {
 namespace {
 
 constexpr Choice<AugmentRequest> augment_choices[] = {
-    {"plain", accepts_cpu<AugmentRequest>, augment_plain},
+    BALMER_DEVICE_CHOICES("device", accepts_augment_device, augment_device){
+        "plain", accepts_cpu<AugmentRequest>, augment_plain},
 };
 
 constexpr std::int64_t largest_shift = 1000;
@@ -85,6 +90,37 @@ std::string to_string(const AugmentOptions& options) {
                        options.mask, options.scale);
 }
 
+AugmentDraw draw_augmentation(const AugmentOptions& options, std::uint64_t seed,
+                              std::uint64_t epoch, std::uint64_t row) {
+    AugmentDraw draw{.seed = seed, .epoch = epoch, .row = row};
+    const auto [where, amount] = augment_uniforms(draw, 0);
+    draw.shift =
+        static_cast<std::int64_t>(std::floor(where * static_cast<double>(2 * options.shift + 1))) -
+        options.shift;
+    draw.noise = options.noise * amount;
+    const auto normal = [&](std::uint64_t number) {
+        const NormalParts parts = augment_normal(draw, number);
+        return std::sqrt(parts.radius_squared) * parts.cosine;
+    };
+    draw.log_scale = options.scale * normal(1);
+    draw.slope = options.scale * normal(2);
+    for (std::uint32_t i = 0; i < sky_regions.size(); ++i) {
+        if (augment_uniforms(draw, 3 + i)[0] < options.mask) draw.regions |= std::uint64_t{1} << i;
+    }
+    return draw;
+}
+
+double log_stretch(const AugmentDraw& draw) {
+    return static_cast<double>(draw.shift) * kernels::common_grid_step * std::numbers::ln10;
+}
+
+View view_of(std::span<const AugmentDraw> draws) {
+    // Views do not know constness; draws are only read.
+    void* bytes = const_cast<AugmentDraw*>(draws.data());
+    return View(bytes, DType::u8,
+                {static_cast<std::int64_t>(draws.size()), std::int64_t{sizeof(AugmentDraw)}});
+}
+
 void augment(const Context& context, const AugmentRequest& request) {
     const SpectrumBatch& batch = request.batch;
     const char* name = "augment";
@@ -105,14 +141,11 @@ void augment(const Context& context, const AugmentRequest& request) {
     const bool is_shared = batch.wavelength.shape.rank() == 1;
     expect(batch.wavelength, DType::f64, is_shared ? Shape{length} : Shape{count, length},
            "wavelength");
-    expect(request.rows, DType::i64, {count}, "rows");
-    expect(request.log_stretch, DType::f64, {count}, "log_stretch");
+    expect(request.draws, DType::u8, {count, std::int64_t{sizeof(AugmentDraw)}}, "draws");
     if (batch.inverse_variance_known) {
         expect(batch.inverse_variance_known, DType::u8, {count}, "inverse_variance_known");
     }
-    if (request.options.shift > 0 && !is_shared) {
-        throw UsageError("--augment shift: needs the common grid (--grid common)");
-    }
+    if (count == 0) return;
     run_choice<AugmentRequest>(name, augment_choices, context, request);
 }
 

@@ -15,9 +15,11 @@
 //          probability.
 //
 // Each number is a function of (seed, epoch, row of the spectrum, pixel) alone: neither threads nor
-// the order or size of batches change a bit. The arithmetic stands in augment_pixel.h.
+// devices nor the order or size of batches change a bit. What happens to a spectrum is drawn on the
+// host; the pixels change on the device where they lie, by the arithmetic of augment_pixel.h.
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "kernels/core/context.h"
@@ -44,17 +46,34 @@ AugmentOptions augment_options_from(const std::string& list);
 /// As augment_options_from reads it, every part with its strength.
 std::string to_string(const AugmentOptions& options);
 
-struct AugmentRequest {
-    const AugmentOptions& options;
+/// What happens to one spectrum in one epoch. Plain bytes, which can be copied to a device.
+struct AugmentDraw {
     std::uint64_t seed = 0;
     std::uint64_t epoch = 0;
-    SpectrumBatch batch;  ///< changed in place; needs flux, mask, inverse_variance and wavelength
-    View rows;            ///< i64 [B]: what identifies each spectrum
-    View log_stretch;     ///< f64 [B], written: ln of the factor that 1 + z is multiplied by
+    std::uint64_t row = 0;
+    std::int64_t shift = 0;     ///< pixels towards the red
+    double log_scale = 0.0;     ///< ln of the factor at 5500 A
+    double slope = 0.0;         ///< its power of wavelength
+    double noise = 0.0;         ///< in units of a pixel's deviation
+    std::uint64_t regions = 0;  ///< bit i: sky_regions[i] is masked
 };
 
-/// Changes every spectrum of a batch. `shift` needs the common grid: wavelengths of shape [L].
-/// Throws UsageError, ShapeError, DTypeError, DeviceError.
+AugmentDraw draw_augmentation(const AugmentOptions& options, std::uint64_t seed,
+                              std::uint64_t epoch, std::uint64_t row);
+
+/// ln of the factor that 1 + z is multiplied by.
+double log_stretch(const AugmentDraw& draw);
+
+struct AugmentRequest {
+    SpectrumBatch batch;  ///< changed in place; needs flux, mask, inverse_variance and wavelength
+    View draws;           ///< u8 [B, sizeof(AugmentDraw)], of each spectrum
+};
+
+/// The bytes of draws as AugmentRequest takes them.
+View view_of(std::span<const AugmentDraw> draws);
+
+/// Changes every spectrum of a batch. Shifts need the common grid: wavelengths of shape [L] (a
+/// batch on other grids is not shifted). Throws ShapeError, DTypeError, DeviceError.
 void augment(const Context& context, const AugmentRequest& request);
 
 }  // namespace balmer::render

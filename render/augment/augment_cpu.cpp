@@ -1,11 +1,10 @@
 #include "render/augment/augment_cpu.h"
 
 #include <algorithm>
-#include <numbers>
+#include <cmath>
 #include <span>
 
 #include "kernels/core/parallel.h"
-#include "kernels/resample/resample.h"
 #include "render/augment/augment_pixel.h"
 
 namespace balmer::render {
@@ -43,13 +42,13 @@ void scale_flux(const Row& row, const AugmentDraw& draw) {
     }
 }
 
-void add_noise(const Row& row, const AugmentDraw& draw, const AugmentKey& key) {
+void add_noise(const Row& row, const AugmentDraw& draw) {
     const auto share = static_cast<float>(1.0 / (1.0 + draw.noise * draw.noise));
     for (std::size_t i = 0; i < row.flux.size(); ++i) {
         if (row.mask[i] != 0 || !(row.inverse_variance[i] > 0.0F)) continue;
-        const double deviation = 1.0 / std::sqrt(static_cast<double>(row.inverse_variance[i]));
-        row.flux[i] +=
-            static_cast<float>(draw.noise * deviation * augment_normal(key, first_pixel_draw + i));
+        const NormalParts normal = augment_normal(draw, first_pixel_draw + i);
+        const double size = std::sqrt(normal.radius_squared / row.inverse_variance[i]);
+        row.flux[i] += static_cast<float>(draw.noise * size * normal.cosine);
         row.inverse_variance[i] *= share;
     }
 }
@@ -70,8 +69,7 @@ void augment_plain(const Context& context, const AugmentRequest& request) {
     const std::int64_t length = batch.flux.shape[1];
     const auto width = static_cast<std::size_t>(length);
     const bool is_shared = batch.wavelength.shape.rank() == 1;
-    const std::int64_t* rows = request.rows.as<std::int64_t>();
-    double* log_stretch = request.log_stretch.as<double>();
+    const auto* draws = reinterpret_cast<const AugmentDraw*>(request.draws.as<std::uint8_t>());
     parallel_for(context, count, 1, [&](std::int64_t b) {
         const std::int64_t start = b * length;
         const Row row = {
@@ -81,17 +79,14 @@ void augment_plain(const Context& context, const AugmentRequest& request) {
             .wavelength = batch.wavelength.as<double>() + (is_shared ? 0 : start),
             .is_variance_known = !batch.inverse_variance_known ||
                                  batch.inverse_variance_known.as<std::uint8_t>()[b] != 0};
-        const AugmentKey key = {request.seed, request.epoch, static_cast<std::uint64_t>(rows[b])};
-        const AugmentDraw draw = draw_augmentation(request.options, key);
-        log_stretch[b] =
-            static_cast<double>(draw.shift) * kernels::common_grid_step * std::numbers::ln10;
-        if (draw.shift != 0) {
+        const AugmentDraw& draw = draws[b];
+        if (draw.shift != 0 && is_shared) {
             move(row.flux, draw.shift, 0.0F);
             move(row.inverse_variance, draw.shift, 0.0F);
             move(row.mask, draw.shift, std::uint8_t{1});
         }
-        if (request.options.scale > 0.0) scale_flux(row, draw);
-        if (draw.noise > 0.0 && row.is_variance_known) add_noise(row, draw, key);
+        if (draw.log_scale != 0.0 || draw.slope != 0.0) scale_flux(row, draw);
+        if (draw.noise > 0.0 && row.is_variance_known) add_noise(row, draw);
         if (draw.regions != 0) mask_regions(row, draw);
     });
 }

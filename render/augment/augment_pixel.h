@@ -1,22 +1,15 @@
 #pragma once
-// The arithmetic of augmentation, a number or a pixel at a time; every device runs these functions.
+// The arithmetic of augmentation, a number or a pixel at a time; every device runs these functions
+// and gets the same bits.
 
 #include <array>
-#include <cmath>
 #include <cstdint>
-#include <numbers>
 
+#include "kernels/core/portable_math.h"
 #include "kernels/core/random.h"
 #include "render/augment/augment.h"
 
 namespace balmer::render {
-
-/// What the numbers of one spectrum in one epoch are a function of.
-struct AugmentKey {
-    std::uint64_t seed;
-    std::uint64_t epoch;
-    std::uint64_t row;
-};
 
 /// Apart from the streams of the same seed that shuffle batches and drop paths.
 inline constexpr std::uint64_t augment_salt = 0x6175676D656E7400;
@@ -24,8 +17,8 @@ inline constexpr std::uint64_t augment_salt = 0x6175676D656E7400;
 inline constexpr std::uint64_t first_pixel_draw = 64;
 
 /// Two numbers, uniform in [0, 1).
-inline std::array<double, 2> augment_uniforms(const AugmentKey& key, std::uint64_t draw) {
-    const auto words = philox(key.seed ^ augment_salt, key.row, (key.epoch << 32) | draw);
+constexpr std::array<double, 2> augment_uniforms(const AugmentDraw& draw, std::uint64_t number) {
+    const auto words = philox(draw.seed ^ augment_salt, draw.row, (draw.epoch << 32) | number);
     const auto uniform = [](std::uint32_t high, std::uint32_t low) {
         const std::uint64_t bits = (std::uint64_t{high} << 32) | low;
         return static_cast<double>(bits >> 11) * 0x1.0p-53;
@@ -33,10 +26,15 @@ inline std::array<double, 2> augment_uniforms(const AugmentKey& key, std::uint64
     return {uniform(words[1], words[0]), uniform(words[3], words[2])};
 }
 
-/// A standard normal number (Box-Muller).
-inline double augment_normal(const AugmentKey& key, std::uint64_t draw) {
-    const auto [u, v] = augment_uniforms(key, draw);
-    return std::sqrt(-2.0 * std::log(1.0 - u)) * std::cos(2.0 * std::numbers::pi * v);
+/// A standard normal number is sqrt(radius_squared) cosine (Box-Muller).
+struct NormalParts {
+    double radius_squared;
+    double cosine;
+};
+
+constexpr NormalParts augment_normal(const AugmentDraw& draw, std::uint64_t number) {
+    const auto uniforms = augment_uniforms(draw, number);
+    return {-2.0 * portable_log(1.0 - uniforms[0]), portable_cosine_of_turns(uniforms[1])};
 }
 
 /// A stretch of wavelengths (A, vacuum) where the sky shines or absorbs.
@@ -61,37 +59,13 @@ inline constexpr std::array<SkyRegion, 13> sky_regions = {{{4355.0, 4364.0},
                                                            {9300.0, 9700.0},
                                                            {9710.0, 10200.0}}};
 
-/// What happens to one spectrum.
-struct AugmentDraw {
-    std::int64_t shift = 0;     ///< pixels towards the red
-    double log_scale = 0.0;     ///< ln of the factor at 5500 A
-    double slope = 0.0;         ///< its power of wavelength
-    double noise = 0.0;         ///< in units of a pixel's deviation
-    std::uint32_t regions = 0;  ///< bit i: sky_regions[i] is masked
-};
-
-inline AugmentDraw draw_augmentation(const AugmentOptions& options, const AugmentKey& key) {
-    AugmentDraw draw;
-    const auto [where, amount] = augment_uniforms(key, 0);
-    draw.shift =
-        static_cast<std::int64_t>(std::floor(where * static_cast<double>(2 * options.shift + 1))) -
-        options.shift;
-    draw.noise = options.noise * amount;
-    draw.log_scale = options.scale * augment_normal(key, 1);
-    draw.slope = options.scale * augment_normal(key, 2);
-    for (std::uint32_t i = 0; i < sky_regions.size(); ++i) {
-        if (augment_uniforms(key, 3 + i)[0] < options.mask) draw.regions |= 1U << i;
-    }
-    return draw;
-}
-
 /// The factor of the flux at a wavelength (A).
-inline float augment_factor(const AugmentDraw& draw, double wavelength) {
+constexpr float augment_factor(const AugmentDraw& draw, double wavelength) {
     return static_cast<float>(
-        std::exp(draw.log_scale + draw.slope * std::log(wavelength / 5500.0)));
+        portable_exp(draw.log_scale + draw.slope * portable_log(wavelength / 5500.0)));
 }
 
-inline bool is_in_masked_region(const AugmentDraw& draw, double wavelength) {
+constexpr bool is_in_masked_region(const AugmentDraw& draw, double wavelength) {
     for (std::uint32_t i = 0; i < sky_regions.size(); ++i) {
         const bool is_inside =
             wavelength >= sky_regions[i].begin && wavelength <= sky_regions[i].end;

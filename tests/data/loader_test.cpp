@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <thread>
 
 #include "kernels/core/error.h"
@@ -60,18 +61,13 @@ TEST_F(LoaderTest, OrderIsAFunctionOfSeedAndEpoch) {
     Loader again(set_, options);
     EXPECT_EQ(epoch_rows(again), first);
     EXPECT_EQ(epoch_rows(again), second);
-    EXPECT_EQ(shuffled(loader.rows(), 5, 1), second);
+
     options.seed = 6;
     Loader other(set_, options);
     EXPECT_NE(epoch_rows(other), first);
     options.shuffle = false;
     Loader plain(set_, options);
     EXPECT_EQ(epoch_rows(plain), plain.rows());
-}
-
-TEST_F(LoaderTest, OrderOfAKnownSeedStaysTheSame) {
-    EXPECT_EQ(shuffled({0, 1, 2, 3, 4, 5, 6, 7}, 42, 0),
-              (std::vector<std::int64_t>{6, 1, 0, 4, 5, 7, 2, 3}));
 }
 
 TEST_F(LoaderTest, SeekContinuesWhereAnotherLoaderStopped) {
@@ -124,7 +120,8 @@ TEST_F(LoaderTest, CommonGridBatchesEqualResampledSpectra) {
         std::vector<float> flux(batch.length);
         std::vector<float> inverse_variance(batch.length);
         std::vector<std::uint8_t> mask(batch.length);
-        kernels::resample_to_common_grid(set_->pixels(batch.rows[b]),
+        PixelScratch scratch;
+        kernels::resample_to_common_grid(set_->pixels(batch.rows[b], scratch),
                                          {flux, inverse_variance, mask});
         EXPECT_TRUE(std::equal(flux.begin(), flux.end(), batch.flux.begin() + b * batch.length));
         EXPECT_TRUE(std::equal(inverse_variance.begin(), inverse_variance.end(),
@@ -186,8 +183,96 @@ TEST_F(LoaderTest, ReadsAheadNoFurtherThanAsked) {
     EXPECT_LE(prepared->load(), 4);  // one taken, two waiting, one in the thread's hands
 }
 
+TEST_F(LoaderTest, GivesTheSameBatchesWhateverItsThreads) {
+    LoaderOptions options{.splits = every_split, .batch_size = 5, .shuffle = true};
+    Loader one(set_, options);
+    options.reader_threads = 4;
+    options.batches_ahead = 7;
+    options.prepare = [](Batch& batch) {  // the first of each four is the last to be ready
+        if (batch.index % 4 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    };
+    Loader four(set_, options);
+    for (int i = 0; i < 40; ++i) {
+        if (i == 23) {
+            one.seek(5, 2);
+            four.seek(5, 2);
+        }
+        const Batch a = one.next();
+        const Batch b = four.next();
+        ASSERT_EQ(a.rows, b.rows);
+        ASSERT_EQ(a.flux, b.flux);
+        ASSERT_EQ(a.index, b.index);
+        ASSERT_EQ(a.epoch, b.epoch);
+    }
+}
+
+TEST_F(LoaderTest, UsesTheMemoryOfEarlierBatchesAgain) {
+    Loader loader(set_, {.splits = every_split,
+                         .batch_size = 8,
+                         .shuffle = true,
+                         .batches_ahead = 2,
+                         .reader_threads = 2});
+    Batch batch;
+    std::set<const float*> places;
+    for (int i = 0; i < 100; ++i) {
+        loader.next(batch);
+        if (i > 10) places.insert(batch.flux.data());
+    }
+    EXPECT_LE(places.size(), 3U);  // two ahead and the consumer's
+}
+
+TEST_F(LoaderTest, Fault64SaysThatItStallsAndGivesUpWhenAsked) {
+    auto is_stuck = std::make_shared<std::atomic<bool>>(true);
+    std::vector<double> warnings;
+    Loader loader(set_, {.splits = every_split,
+                         .batch_size = 8,
+                         .prepare =
+                             [is_stuck](Batch& batch) {
+                                 while (batch.index == 1 && *is_stuck) {
+                                     std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                                 }
+                             },
+                         .stall_seconds = 0.02,
+                         .on_stall = [&](double seconds) { warnings.push_back(seconds); },
+                         .stall_timeout = 0.09});
+    EXPECT_EQ(loader.next().index, 0);
+    warnings.clear();
+    EXPECT_THROW(loader.next(), Error);
+    ASSERT_GE(warnings.size(), 2U);
+    EXPECT_GE(warnings[0], 0.02);
+    EXPECT_GE(warnings[1], 0.04);
+    EXPECT_EQ(loader.batch(), 1);
+    *is_stuck = false;
+    EXPECT_EQ(loader.next().index, 1);
+    EXPECT_EQ(loader.next().index, 2);
+}
+
+TEST_F(LoaderTest, RanksTogetherGiveTheBatchesOfOne) {
+    const LoaderOptions options{.splits = every_split, .batch_size = 12, .shuffle = true};
+    Loader whole(set_, options);
+    std::vector<std::unique_ptr<Loader>> ranks;
+    for (std::int64_t rank = 0; rank < 3; ++rank) {
+        LoaderOptions part = options;
+        part.batch_size = 4;
+        part.rank = rank;
+        part.world_size = 3;
+        ranks.push_back(std::make_unique<Loader>(set_, part));
+        EXPECT_EQ(ranks.back()->batches_per_epoch(), whole.batches_per_epoch());
+    }
+    for (int i = 0; i < 12; ++i) {
+        std::vector<std::int64_t> rows;
+        for (const auto& rank : ranks) {
+            const Batch batch = rank->next();
+            rows.insert(rows.end(), batch.rows.begin(), batch.rows.end());
+        }
+        EXPECT_EQ(rows, whole.next().rows);
+    }
+}
+
 TEST_F(LoaderTest, RefusesOptionsThatGiveNothing) {
     EXPECT_THROW(Loader(set_, {.batch_size = 0}), UsageError);
+    EXPECT_THROW(Loader(set_, {.batches_ahead = 0}), UsageError);
+    EXPECT_THROW(Loader(set_, {.reader_threads = 0}), UsageError);
     EXPECT_THROW(Loader(set_, {.keep = [](const PackedSet&, std::int64_t) { return false; }}),
                  Error);
 }

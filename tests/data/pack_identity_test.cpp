@@ -161,6 +161,11 @@ TEST(Split, Fault31RefusesOneObjectInTwoSplits) {
     }
     EXPECT_THROW(check_one_object_one_split("set", group, std::vector<std::uint8_t>{0, 3, 0}),
                  FormatError);
+    for (const std::int64_t wrong : {-1, 3}) {
+        const std::vector<std::int64_t> groups = {0, 1, wrong};
+        EXPECT_THROW(check_one_object_one_split("set", groups, std::vector<std::uint8_t>(3)),
+                     FormatError);
+    }
 }
 
 }  // namespace

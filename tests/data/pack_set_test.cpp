@@ -84,7 +84,7 @@ TEST(PackedSet, ReturnsEverySpectrumBitForBit) {
         expect_same_description(back, original);
         EXPECT_TRUE(set.description(i).flux.empty());
         EXPECT_EQ(set.signal_to_noise(i), signal_to_noise(original));
-        EXPECT_EQ(set.pixels(i).grid_start, kernels::grid_start(original.wavelength));
+        EXPECT_EQ(set.grid_start(i), kernels::grid_start(original.wavelength));
         EXPECT_EQ(set.label(i, "z"), original.labels.z);
         EXPECT_EQ(set.label(i, "feh"), original.labels.feh);
     }
@@ -205,6 +205,31 @@ TEST(PackedSet, Fault31RefusesOneObjectInTwoSplits) {
     EXPECT_NE(message_of<FormatError>([&] {
                   PackedSet{folder.path()};
               }).find("object 0 is in two splits, train and test"),
+              std::string::npos);
+}
+
+TEST(PackedSet, MapsAShardThatIsListedTwiceOnce) {
+    const TemporaryFolder folder;
+    Manifest manifest = pack_samples(folder.path(), 20);
+    ASSERT_EQ(manifest.shards.size(), 2U);
+    const auto listed = manifest.shards;
+    for (int i = 0; i < 3; ++i) {
+        manifest.shards.insert(manifest.shards.end(), listed.begin(), listed.end());
+    }
+    manifest.count = 80;
+    write_manifest(folder.path(), manifest);
+    const PackedSet set(folder.path(), {.verify_checksums = true});
+    ASSERT_EQ(set.size(), 80);
+    for (std::int64_t row = 20; row < 80; ++row) {
+        EXPECT_EQ(set.pixels(row).flux.data(), set.pixels(row % 20).flux.data());
+        EXPECT_EQ(set.group(row), set.group(row % 20));
+        EXPECT_EQ(set.split(row), set.split(row % 20));
+    }
+    manifest.shards[4].checksum[0] ^= 1;
+    write_manifest(folder.path(), manifest);
+    EXPECT_NE(message_of<FormatError>([&] {
+                  PackedSet{folder.path()};
+              }).find("lists shard 'shard-00000.safetensors' twice, differently"),
               std::string::npos);
 }
 

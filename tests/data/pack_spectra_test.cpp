@@ -108,11 +108,10 @@ TEST(PackSpectra, KeepsGoodFilesAndListsBadOnes) {
     const TemporaryFolder output;
     std::int64_t last_done = -1;
     const Manifest manifest =
-        pack_spectra({input.path()}, output / "set", {},
-                     [&](std::int64_t done, std::int64_t total, std::int64_t) {
-                         last_done = done;
-                         return total == 8;
-                     });
+        pack_spectra({input.path()}, output / "set", {}, [&](const PackStatus& status) {
+            last_done = status.files;
+            return status.total_files == 8;
+        });
     EXPECT_EQ(last_done, 8);
     EXPECT_EQ(manifest.count, 2);
     EXPECT_EQ(skipped_in(output / "set"),
@@ -125,15 +124,15 @@ TEST(PackSpectra, KeepsGoodFilesAndListsBadOnes) {
     const PackedSet set(output / "set", {.verify_checksums = true});
     EXPECT_EQ(set.spectrum(0).flux, SdssFile().flux);
     EXPECT_EQ(set.file(1), input / "lamost.fits.gz");
-    EXPECT_TRUE(set.pixels(0).grid_start);
-    EXPECT_TRUE(set.pixels(1).grid_start);
+    EXPECT_TRUE(set.grid_start(0));
+    EXPECT_TRUE(set.grid_start(1));
 }
 
 TEST(PackSpectra, StopsWithoutATraceWhenAsked) {
     const TemporaryFolder input;
     input.write("a.fits", SdssFile().bytes());
     input.write("b.fits", SdssFile().bytes());
-    const auto stop = [](std::int64_t done, std::int64_t, std::int64_t) { return done < 1; };
+    const auto stop = [](const PackStatus& status) { return status.files < 1; };
     EXPECT_THROW(pack_spectra({input.path()}, input / "set", {}, stop), PackStopped);
     EXPECT_FALSE(fs::exists(input / "set"));
 }

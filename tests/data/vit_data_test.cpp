@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/pack/packed_set.h"
+#include "kernels/core/stream.h"
 #include "tests/data/pack_test_support.h"
 
 namespace balmer::data {
@@ -221,6 +222,29 @@ TEST_F(VitData, RendersFilesAndPackedSetsAlike) {
     EXPECT_EQ(run("render " + set() + " --image map3d --out " + files).code, 2);
     input_.write("broken.fits", "x");
     EXPECT_EQ(run("render --overwrite " + input() + " --out " + files).code, 3);
+}
+
+TEST_F(VitData, RendersContactSheetsAndComparisons) {
+    const std::string sheets = work_ / "sheets";
+    const Outcome outcome = run("render " + input() + " --sheet 1x1 --image map2d --out " + sheets);
+    ASSERT_EQ(outcome.code, 0) << outcome.error;
+    EXPECT_TRUE(fs::exists(sheets + "/sheet-00001.png"));
+    EXPECT_TRUE(fs::exists(sheets + "/sheet-00002.png"));
+    EXPECT_FALSE(fs::exists(sheets + "/a.png"));
+    const std::string compared = work_ / "compared";
+    ASSERT_EQ(run("render " + input() + " --compare --grid native --out " + compared).code, 0);
+    EXPECT_GT(fs::file_size(compared + "/a.png"), 1000U);
+    for (const char* wrong : {"5x", "0x3", "x", "3x3x3", "3X3"}) {
+        EXPECT_EQ(run("render " + input() + " --sheet " + wrong + " --out " + sheets).code, 2);
+    }
+    EXPECT_EQ(run("render " + input() + " --sheet 1x1 --compare --out " + sheets).code, 2);
+}
+
+TEST_F(VitData, RendersOnEveryDeviceTheSameBytes) {
+    if (!is_built_for(DeviceType::simt)) GTEST_SKIP() << "this build has no simt";
+    ASSERT_EQ(run("render " + input() + " --device cpu --out " + (work_ / "cpu")).code, 0);
+    ASSERT_EQ(run("render " + input() + " --device simt --out " + (work_ / "simt")).code, 0);
+    EXPECT_EQ(read_text(work_ / "cpu/a.png"), read_text(work_ / "simt/a.png"));
 }
 
 TEST_F(VitData, SimulatesFilesThatPackWithTheLabelsOfTheirCatalogue) {

@@ -10,6 +10,7 @@
 #include "kernels/core/random.h"
 #include "kernels/resample/resample.h"
 #include "render/augment/augment_pixel.h"
+#include "tests/render/spectra.h"
 
 namespace balmer::render {
 namespace {
@@ -57,16 +58,42 @@ struct Spectra {
 
     void augment(const std::string& parts, std::uint64_t seed = 5, std::uint64_t epoch = 2,
                  int threads = 1) {
-        const AugmentOptions options = augment_options_from(parts);
-        const auto count = static_cast<std::int64_t>(rows.size());
         Context context;
         context.threads = threads;
-        render::augment(context, {.options = options,
-                                  .seed = seed,
-                                  .epoch = epoch,
-                                  .batch = batch(),
-                                  .rows = View(rows.data(), DType::i64, {count}),
-                                  .log_stretch = View(log_stretch.data(), DType::f64, {count})});
+        const auto draws = draw(parts, seed, epoch);
+        render::augment(context, {.batch = batch(), .draws = view_of(draws)});
+    }
+
+    std::vector<AugmentDraw> draw(const std::string& parts, std::uint64_t seed = 5,
+                                  std::uint64_t epoch = 2) {
+        const AugmentOptions options = augment_options_from(parts);
+        std::vector<AugmentDraw> draws;
+        for (std::size_t b = 0; b < rows.size(); ++b) {
+            draws.push_back(
+                draw_augmentation(options, seed, epoch, static_cast<std::uint64_t>(rows[b])));
+            log_stretch[b] = render::log_stretch(draws.back());
+        }
+        return draws;
+    }
+
+    /// Augmented on a device and brought back.
+    void augment_on(const Context& context, const std::vector<AugmentDraw>& draws) {
+        const UploadedSpectra uploaded(context, batch());
+        const View host_draws = view_of(draws);
+        const auto bytes = static_cast<std::size_t>(host_draws.numel());
+        const Buffer buffer(context, bytes);
+        copy_bytes(context, buffer.data(), context.device, host_draws.data, {}, bytes);
+        render::augment(
+            context, {.batch = uploaded.batch,
+                      .draws = View(buffer.data(), DType::u8, host_draws.shape, context.device)});
+        const auto download = [&](auto& values, const View& view) {
+            copy_bytes(context, values.data(), {}, view.data, context.device,
+                       values.size() * sizeof(values[0]));
+        };
+        download(flux, uploaded.batch.flux);
+        download(inverse_variance, uploaded.batch.inverse_variance);
+        download(mask, uploaded.batch.mask);
+        synchronize(context);
     }
 
     std::vector<float> flux_of(std::size_t b) const {
@@ -262,19 +289,53 @@ TEST(Augment, PartsAreReadWithAndWithoutStrengths) {
     }
 }
 
-TEST(Augment, ShiftNeedsTheCommonGrid) {
+TEST(Augment, EveryDeviceChangesTheSameBits) {
+    for (const char* parts :
+         {"noise,shift=40,mask,scale", "shift=1000", "noise=2", "mask=0.9", "scale=0.3"}) {
+        Spectra expected({3, 8, 4, 11});
+        expected.known[2] = 0;
+        const std::vector<AugmentDraw> draws = expected.draw(parts);
+        Spectra start = expected;
+        render::augment({}, {.batch = expected.batch(), .draws = view_of(draws)});
+        for (const Context& context : device_contexts()) {
+            Spectra actual = start;
+            actual.augment_on(context, draws);
+            EXPECT_EQ(actual.flux, expected.flux) << parts;
+            EXPECT_EQ(actual.inverse_variance, expected.inverse_variance) << parts;
+            EXPECT_EQ(actual.mask, expected.mask) << parts;
+        }
+    }
+}
+
+TEST(Augment, SpectraOnOtherGridsAreNotShifted) {
     Spectra spectra({1});
-    AugmentOptions options = augment_options_from("shift");
+    const Spectra before = spectra;
     SpectrumBatch batch = spectra.batch();
     batch.wavelength = View(spectra.wavelength.data(), DType::f64, {1, length});
-    const AugmentRequest request = {
-        .options = options,
-        .batch = batch,
-        .rows = View(spectra.rows.data(), DType::i64, {1}),
-        .log_stretch = View(spectra.log_stretch.data(), DType::f64, {1})};
-    EXPECT_THROW(augment({}, request), UsageError);
-    options = augment_options_from("noise,mask,scale");
-    EXPECT_NO_THROW(augment({}, request));
+    AugmentDraw draw;
+    draw.shift = 3;
+    render::augment({}, {.batch = batch, .draws = view_of(std::span(&draw, 1))});
+    EXPECT_EQ(spectra.flux, before.flux);
+}
+
+TEST(PortableMath, FollowsTheLibraryToAFewLastBits) {
+    Random random(3);
+    for (int i = 0; i < 20000; ++i) {
+        const double x = std::exp(random.uniform(-40.0, 40.0));
+        EXPECT_NEAR(portable_log(x), std::log(x), 4e-16 * std::max(1.0, std::abs(std::log(x))));
+        const double y = random.uniform(-600.0, 600.0);
+        EXPECT_NEAR(portable_exp(y) / std::exp(y), 1.0, 1e-15) << y;
+        const double turns = random.uniform();
+        EXPECT_NEAR(portable_cosine_of_turns(turns), std::cos(2.0 * std::numbers::pi * turns),
+                    1e-15);
+    }
+    EXPECT_EQ(portable_log(1.0), 0.0);
+    EXPECT_EQ(portable_exp(0.0), 1.0);
+    EXPECT_EQ(portable_exp(-1e4), 0.0);
+    EXPECT_TRUE(std::isnan(portable_exp(std::nan(""))));
+    EXPECT_EQ(portable_cosine_of_turns(0.0), 1.0);
+    EXPECT_EQ(portable_cosine_of_turns(0.5), -1.0);
+    EXPECT_NEAR(portable_log(1.0 - 1e-10), std::log(1.0 - 1e-10), 1e-24);
 }
 
 }  // namespace

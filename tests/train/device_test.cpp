@@ -149,6 +149,12 @@ TEST_F(DeviceTraining, DropPathMicroBatchesAndAverageMatchTheCpu) {
     expect_same_weights(*vit::load_model(path("simt")), *vit::load_model(path("cpu")), 1e-4);
 }
 
+TEST_F(DeviceTraining, AugmentationOnTheDeviceMatchesTheCpu) {
+    TrainOptions options = three_steps();
+    options.augment = render::augment_options_from("noise,shift,mask,scale");
+    expect_same_training(tiny_vit(), options);
+}
+
 // bf16 keeps 8 bits: a dozen roundings of 2^-9 on the way to the loss make 0.7 %, and both devices
 // three times that at most. Against f32 the weights may be twice as far off as the CPU's in bf16.
 TEST_F(DeviceTraining, Bf16MatchesTheCpuWithinItsRounding) {

@@ -185,12 +185,30 @@ TEST_F(Programs, Fault42WrongOptionsAreUsageErrorsThatHelp) {
         expect_usage("--device cuda", "not part of this build, which has cpu");
     }
     expect_usage("--task class,z --loss-weights 1", "2 targets");
+    expect_usage("--sampling balanced", "uniform, class-balanced");
+    expect_usage("--max-per-class -1", "--max-per-class");
     EXPECT_FALSE(fs::exists(path("run/config.json")));
     EXPECT_EQ(infer("--model tiny --input set --out p.csv").code, 2);  // no head
     EXPECT_EQ(infer("--model tiny --input set --out p.txt").code, 2);  // neither csv nor fits
     EXPECT_EQ(infer("--model nowhere --input set --out p.csv").code, 1);
     EXPECT_EQ(run("vit-train", "--data nowhere --out run --model vit-ti16").code, 1);
     EXPECT_EQ(run("vit-train", "--help").code, 0);
+}
+
+TEST_F(Programs, SamplingIsKeptAndARunWithAnotherOneIsRefused) {
+    const std::string sampling = "--sampling class-balanced --max-per-class 2 ";
+    const Outcome trained = train("--out run --max-steps 1 " + sampling);
+    ASSERT_EQ(trained.code, 0) << trained.error;
+    // Two surveys and classes at most: fewer than the 60 % of 40 spectra.
+    EXPECT_EQ(trained.out.find("train: 24 spectra"), std::string::npos) << trained.out;
+    const std::string toml = data::read_text(path("run/resolved.toml"));
+    EXPECT_NE(toml.find("sampling = \"class-balanced\""), std::string::npos) << toml;
+    EXPECT_NE(toml.find("max-per-class = 2"), std::string::npos) << toml;
+    EXPECT_EQ(train("--out run --max-steps 2 --resume " + sampling).code, 0);
+    const Outcome other = train("--out run --max-steps 3 --resume --max-per-class 2");
+    EXPECT_EQ(other.code, 2);
+    EXPECT_NE(other.error.find("sampling was class-balanced, is uniform"), std::string::npos)
+        << other.error;
 }
 
 TEST_F(Programs, ConfigurationFileGivesTheSameRun) {

@@ -1,5 +1,5 @@
 #pragma once
-// Options that vit-train and vit-infer share: where and how precisely to compute.
+// Options that the programs share: where and how precisely to compute.
 
 #include <optional>
 #include <string>
@@ -21,6 +21,8 @@ struct ComputeArguments {
     bool deterministic = false;
 };
 
+/// Adds --device.
+void add_device_option(CLI::App& app, ComputeArguments& arguments);
 /// Adds --device, --precision, --threads and --deterministic.
 void add_compute_options(CLI::App& app, ComputeArguments& arguments);
 

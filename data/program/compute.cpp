@@ -1,4 +1,4 @@
-#include "train/program_context.h"
+#include "data/program/compute.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -11,13 +11,17 @@
 
 namespace balmer::program {
 
-void add_compute_options(CLI::App& app, ComputeArguments& arguments) {
+void add_device_option(CLI::App& app, ComputeArguments& arguments) {
     app.add_option("--device", arguments.device,
                    "Where to compute: auto (a GPU where there is one, else the CPU), cpu, cuda, or "
                    "simt, which runs the GPU's kernels on the CPU, slowly, for tests (example: "
                    "--device cpu)")
         ->type_name("NAME")
         ->capture_default_str();
+}
+
+void add_compute_options(CLI::App& app, ComputeArguments& arguments) {
+    add_device_option(app, arguments);
     app.add_option("--precision", arguments.precision,
                    "f32, or bf16 for images and activations with weights and sums kept in f32 "
                    "(example: --precision bf16)")
