@@ -36,11 +36,15 @@ bool parse_flag(const std::string& key, const std::string& text) {
     return text == "true";
 }
 
-FillOrder parse_fill_order(const std::string& text) {
-    for (const auto order : {FillOrder::standard, FillOrder::boustrophedon}) {
-        if (text == name_of(order)) return order;
+/// The one of `values` that has this name.
+template <class Value>
+Value parse_name(const char* what, const std::string& text, std::initializer_list<Value> values) {
+    std::vector<std::string> known;
+    for (const Value value : values) {
+        if (text == name_of(value)) return value;
+        known.emplace_back(name_of(value));
     }
-    throw unknown_name("fill order", text, {"standard", "boustrophedon"});
+    throw unknown_name(what, text, known);
 }
 
 std::array<float, 3> parse_channels(const std::string& key, std::string_view text) {
@@ -71,6 +75,20 @@ void expect_within(const char* option, int value, int low, int high) {
 
 const char* name_of(FillOrder order) {
     return order == FillOrder::standard ? "standard" : "boustrophedon";
+}
+
+const char* name_of(ColourRange range) {
+    switch (range) {
+        case ColourRange::fixed:
+            return "fixed";
+        case ColourRange::minmax:
+            return "minmax";
+        case ColourRange::percentile:
+            return "percentile";
+        case ColourRange::asinh:
+            return "asinh";
+    }
+    return "?";
 }
 
 void validate(const ImageOptions& options) {
@@ -109,6 +127,7 @@ std::map<std::string, std::string> to_map(const ImageOptions& options) {
         {"interpolate", fmt::to_string(options.interpolate)},
         {"use_mask", fmt::to_string(options.use_mask)},
         {"colour_map", options.colour_map},
+        {"range", name_of(options.range)},
         {"vmin", fmt::to_string(options.vmin)},
         {"vmax", fmt::to_string(options.vmax)},
         {"mean", written(options.mean)},
@@ -129,13 +148,18 @@ ImageOptions image_options_from_map(const std::map<std::string, std::string>& va
         } else if (key == "patch_size") {
             options.patch_size = parse_number<int>(key, text);
         } else if (key == "fill_order") {
-            options.fill_order = parse_fill_order(text);
+            options.fill_order =
+                parse_name("fill order", text, {FillOrder::standard, FillOrder::boustrophedon});
         } else if (key == "interpolate") {
             options.interpolate = parse_flag(key, text);
         } else if (key == "use_mask") {
             options.use_mask = parse_flag(key, text);
         } else if (key == "colour_map") {
             options.colour_map = text;
+        } else if (key == "range") {
+            options.range = parse_name("colour range", text,
+                                       {ColourRange::fixed, ColourRange::minmax,
+                                        ColourRange::percentile, ColourRange::asinh});
         } else if (key == "vmin") {
             options.vmin = parse_number<double>(key, text);
         } else if (key == "vmax") {

@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 
+#include "render/quantile.h"
 #include "render/spectral_channels/spectral_channels.h"
 #include "render/spectral_channels/spectral_channels_math.h"
 
@@ -37,15 +38,6 @@ const LevelTables& level_tables() {
 namespace {
 
 using namespace spectral;
-
-/// The q-th quantile (0..1) of `values`, which it reorders; 0 if there are none.
-double quantile(std::vector<float>& values, double q) {
-    if (values.empty()) return 0.0;
-    const auto at =
-        values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
-    std::nth_element(values.begin(), at, values.end());
-    return *at;
-}
 
 /// Calls `store(i + 1, sums)` with the sums of `values(i)` up to each pixel i, in the order that
 /// tile_pixels states.

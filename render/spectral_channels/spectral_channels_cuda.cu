@@ -16,6 +16,7 @@
 #include <algorithm>
 
 #include "render/device_image.cuh"
+#include "render/device_quantile.cuh"
 #include "render/spectral_channels/spectral_channels_math.h"
 
 namespace balmer::render {
@@ -25,7 +26,6 @@ using namespace spectral;
 
 constexpr int threads = 256;
 constexpr int most_sums = 5;
-constexpr int digits = 256;  // of a round of the selection
 constexpr int level_starts = 2 * 255;
 
 /// The rows of f64 numbers that a block works in, each with room for n + 1 pixels.
@@ -46,16 +46,13 @@ struct Scratch {
 /// What a block keeps in shared memory.
 struct Shared {
     double* totals;  // [most_sums, threads]
-    int* scratch;    // [32]
-    int* counters;   // [digits]
-    int* choice;     // [2]
+    Selection selection;
     double* levels;  // [level_starts]
 };
 
 std::size_t shared_bytes() {
-    return shared_bytes_of(most_sums * threads * sizeof(double)) +
-           shared_bytes_of(32 * sizeof(int)) + shared_bytes_of(digits * sizeof(int)) +
-           shared_bytes_of(2 * sizeof(int)) + shared_bytes_of(level_starts * sizeof(double));
+    return shared_bytes_of(most_sums * threads * sizeof(double)) + Selection::shared_bytes() +
+           shared_bytes_of(level_starts * sizeof(double));
 }
 
 /// Calls `body(i)` for every pixel, spread over the block.
@@ -107,59 +104,6 @@ __device__ void prefix_sums(const Scratch& rows, std::int64_t n, const Shared& s
     }
 }
 
-/// The digit of the number of this rank, and its rank among those with that digit, into `choice`;
-/// the first warp.
-__device__ __forceinline__ void choose_digit(const Shared& shared, int rank) {
-    constexpr int own_digits = digits / lanes_per_warp;
-    const int lane = static_cast<int>(threadIdx.x);
-    int count = 0;
-    for (int i = 0; i < own_digits; ++i) count += shared.counters[lane * own_digits + i];
-    int up_to = count;
-    BALMER_UNROLL
-    for (int distance = 1; distance < lanes_per_warp; distance *= 2) {
-        const int other = __shfl_up_sync(full_warp, up_to, distance);
-        if (lane >= distance) up_to += other;
-    }
-    int below = up_to - count;
-    if (rank < below || rank >= up_to) return;
-    int digit = lane * own_digits;
-    while (rank >= below + shared.counters[digit]) below += shared.counters[digit++];
-    shared.choice[0] = digit;
-    shared.choice[1] = rank - below;
-}
-
-/// The q-th quantile of the numbers key(i) >= 0 of those pixels for which is_member(i); 0 if there
-/// are none. Every thread gets it. Ends with a barrier.
-template <class IsMember, class Key>
-__device__ double quantile(double q, std::int64_t n, const Shared& shared,
-                           const IsMember& is_member, const Key& key) {
-    const int thread = static_cast<int>(threadIdx.x);
-    int own = 0;
-    for_each_pixel(n, [&](std::int64_t i) { own += is_member(i) ? 1 : 0; });
-    const int members = block_sum(own, shared.scratch);
-    if (members == 0) return 0.0;
-    int rank = static_cast<int>(q * static_cast<double>(members - 1));
-    std::uint32_t found = 0;
-    std::uint32_t known = 0;
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        for (int i = thread; i < digits; i += threads) shared.counters[i] = 0;
-        __syncthreads();
-        for_each_pixel(n, [&](std::int64_t i) {
-            if (!is_member(i)) return;
-            const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(key(i)));
-            if ((bits & known) == found) atomicAdd(shared.counters + (bits >> shift & 0xFFU), 1);
-        });
-        __syncthreads();
-        if (thread < lanes_per_warp) choose_digit(shared, rank);
-        __syncthreads();
-        found |= static_cast<std::uint32_t>(shared.choice[0]) << shift;
-        known |= 0xFFU << shift;
-        rank = shared.choice[1];
-        __syncthreads();
-    }
-    return static_cast<double>(std::bit_cast<float>(found));
-}
-
 /// The work of one block on one spectrum. Every step ends with a barrier.
 struct Channels {
     DeviceRow row;
@@ -180,9 +124,9 @@ struct Channels {
             rows.continuum()[i] = 0.0;
             own += is_good ? 1 : 0;
         });
-        good = static_cast<double>(block_sum(own, shared.scratch));
+        good = static_cast<double>(block_sum(own, shared.selection.scratch));
         const double limit = brightest * quantile(
-                                             bright_quantile, n, shared,
+                                             bright_quantile, n, shared.selection,
                                              [&](std::int64_t i) { return rows.weight()[i] > 0; },
                                              [&](std::int64_t i) { return fabs(rows.flux()[i]); });
         if (limit > 0) {
@@ -198,7 +142,7 @@ struct Channels {
     __device__ void limit_weights() {
         const double limit =
             largest_relative_weight * quantile(
-                                          0.5, n, shared,
+                                          0.5, n, shared.selection,
                                           [&](std::int64_t i) { return rows.weight()[i] > 0; },
                                           [&](std::int64_t i) { return rows.weight()[i]; });
         for_each_pixel(n, [&](std::int64_t i) {
@@ -280,7 +224,8 @@ struct Channels {
         });
         __syncthreads();
         const double bright = quantile(
-            bright_quantile, n, shared, [&](std::int64_t i) { return rows.weight()[i] > 0; },
+            bright_quantile, n, shared.selection,
+            [&](std::int64_t i) { return rows.weight()[i] > 0; },
             [&](std::int64_t i) { return fabs(rows.fit_weight()[i]); });
         for_each_pixel(n, [&](std::int64_t i) {
             pixels[i] = rows.weight()[i] > 0 || is_bridged(i) ? pixel(i, bright) : 0;
@@ -322,9 +267,7 @@ __global__ void __launch_bounds__(threads, 1)
     SharedMemory memory;
     Shared shared{};
     shared.totals = memory.array<double>(most_sums * threads);
-    shared.scratch = memory.array<int>(32);
-    shared.counters = memory.array<int>(digits);
-    shared.choice = memory.array<int>(2);
+    shared.selection = Selection::in(memory);
     shared.levels = memory.array<double>(level_starts);
     for (int i = static_cast<int>(threadIdx.x); i < level_starts / 2; i += threads) {
         shared.levels[i] = tables.red.starts[i];

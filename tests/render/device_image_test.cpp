@@ -165,6 +165,21 @@ TEST(DeviceImage, EveryKindOfBadSpectrumHasTheBytesOfTheCpu) {
     }
 }
 
+TEST(DeviceImage, OfEveryColourRangeHasTheBytesOfTheCpu) {
+    Survey survey(400, {400, 0, 1, 2, 250, 399});
+    for (const auto range : {ColourRange::minmax, ColourRange::percentile, ColourRange::asinh}) {
+        ImageOptions options = small(40, 2, 8);
+        options.type = "map2d";
+        options.colour_map = "gray";
+        options.range = range;
+        for (const bool is_changed : {false, true}) {
+            options.interpolate = is_changed;
+            options.use_mask = !is_changed;
+            expect_same_bytes<std::uint8_t>(survey.batch, options);
+        }
+    }
+}
+
 /// More than the blocks that draw the channels, each of which then takes several.
 TEST(DeviceImage, OfManySpectraHaveTheBytesOfTheCpu) {
     Survey survey(40, std::vector<std::int64_t>(20, 40));

@@ -30,6 +30,8 @@ TEST(ImageOptions, SurviveTheWayThroughAMap) {
     options.fill_order = FillOrder::boustrophedon;
     options.interpolate = true;
     options.use_mask = false;
+    options.colour_map = "magma";
+    options.range = ColourRange::asinh;
     options.vmin = -1.0 / 3.0;
     options.vmax = 1e300;
     options.mean = {0.485F, 0.456F, 0.406F};
@@ -54,7 +56,13 @@ TEST(ImageOptions, Fault42UnknownNamesComeWithTheNearest) {
     EXPECT_EQ(usage_message([] {
                   image_options_from_map({{"colour_map", "viridsi"}});
               }),
-              "unknown colour map 'viridsi', did you mean 'viridis'? Known: viridis");
+              "unknown colour map 'viridsi', did you mean 'viridis'? Known: viridis, magma, gray");
+    EXPECT_EQ(
+        usage_message([] {
+            image_options_from_map({{"range", "percentiles"}});
+        }),
+        "unknown colour range 'percentiles', did you mean 'percentile'? Known: fixed, minmax, "
+        "percentile, asinh");
 }
 
 TEST(ImageOptions, Fault42ValuesThatMakeNoSenseAreRefused) {

@@ -38,8 +38,7 @@ struct Golden {
 
 std::vector<Golden> read_goldens(const std::string& folder) {
     const std::string own = folder + "/line_plot";
-    const auto shared_flux =
-        read_numbers<float>(std::string(BALMER_TEST_DATA) + "/map2d_flux.f32");
+    const auto shared_flux = read_numbers<float>(std::string(BALMER_TEST_DATA) + "/map2d_flux.f32");
     const auto own_flux = read_numbers<float>(own + "_flux.f32");
     const auto own_wavelength = read_numbers<double>(own + "_wavelength.f64");
     std::ifstream stream(own + ".json");
@@ -53,6 +52,7 @@ std::vector<Golden> read_goldens(const std::string& folder) {
         const std::size_t first = is_own ? next : record.at("flux").get<std::size_t>();
         const json& w = record.at("wavelength");
         TestSpectra spectra;
+        spectra.has_wavelength = !w.is_null();
         for (std::size_t i = 0; i < pixels; ++i) {
             spectra.flux.push_back(flux.at((first + i) % flux.size()));
             if (w == "own") {

@@ -32,6 +32,8 @@ struct Goldens {
     explicit Goldens(const std::string& folder)
         : flux(read<float>(folder + "/map2d_flux.f32")),
           wavelength(read<double>(folder + "/map2d_wavelength.f64")) {
+        const auto more = read<float>(folder + "/map2d_roi_flux.f32");
+        flux.insert(flux.end(), more.begin(), more.end());
         std::ifstream stream(folder + "/map2d.json");
         spectra = json::parse(stream).at("spectra");
     }
@@ -73,7 +75,9 @@ ImageOptions reference_options(const json& image) {
     options.fill_order =
         image.at("fill_order") == "standard" ? FillOrder::standard : FillOrder::boustrophedon;
     options.use_mask = false;
-    return options;
+    return image_options_from_map({{"colour_map", image.value("colour_map", "viridis")},
+                                   {"range", image.value("range", "fixed")}},
+                                  options);
 }
 
 /// Draws every image of the folder; how many.
@@ -151,6 +155,80 @@ TEST(Map2d, MaskedPixelsAreDrawnAsZeroUnlessTheMaskIsIgnored) {
     options.use_mask = false;
     image = images_of(spectra, options);
     EXPECT_EQ(at(image, options, 3, 0, 1), at(image, options, 0, 0, 1));
+}
+
+/// The colour of the value of an image with one block a value, as its number in the map.
+int colour_number(const std::vector<std::uint8_t>& image, const ImageOptions& options, int slot) {
+    const auto& table = find_colour_map(options.colour_map);
+    const int x = slot % 224;
+    const int y = slot / 224;
+    for (int k = 0; k < 256; ++k) {
+        bool is_equal = true;
+        for (int c = 0; c < 3; ++c)
+            is_equal = is_equal && at(image, options, x, y, c) == table[k][c];
+        if (is_equal) return k;
+    }
+    return -1;
+}
+
+ImageOptions coloured(ColourRange range) {
+    ImageOptions options;
+    options.type = "map2d";
+    options.block_size = 1;
+    options.colour_map = "magma";  // without two equal colours
+    options.range = range;
+    return options;
+}
+
+TEST(Map2dColours, RangesOfTheSpectrumLeaveBadPixelsOut) {
+    TestSpectra spectra;
+    for (int i = 0; i <= 1000; ++i) spectra.flux.push_back(static_cast<float>(i));
+    spectra.flux.insert(spectra.flux.end(), {1e9F, -1e9F, nan, infinity});
+    spectra.mask.assign(spectra.flux.size(), 0);
+    spectra.mask[1001] = spectra.mask[1002] = 1;
+    ImageOptions options = coloured(ColourRange::minmax);
+    auto image = images_of(spectra, options);
+    for (const int i : {0, 1, 3, 4, 500, 999, 1000}) {
+        EXPECT_EQ(colour_number(image, options, i), std::min(255, i * 256 / 1000)) << i;
+    }
+    options = coloured(ColourRange::percentile);
+    image = images_of(spectra, options);
+    for (const int i : {0, 10, 13, 500, 989, 990, 1000}) {
+        EXPECT_EQ(colour_number(image, options, i), std::clamp((i - 10) * 256 / 980, 0, 255)) << i;
+    }
+}
+
+TEST(Map2dColours, AsinhShowsTheScatterAndTheBrightestLine) {
+    TestSpectra spectra;
+    for (int i = 0; i <= 1000; ++i) spectra.flux.push_back(40.0F + static_cast<float>(i) / 500);
+    spectra.flux[10] = 41.0F + 1e6F;
+    spectra.flux[20] = 41.0F - 1e6F;
+    const ImageOptions options = coloured(ColourRange::asinh);
+    const auto image = images_of(spectra, options);
+    const double unit = 1.4826 * 0.5;
+    for (const int i : {0, 250, 480, 530, 1000}) {
+        const double place = std::asinh((spectra.flux[i] - 41.0) / unit) / std::asinh(100.0);
+        EXPECT_NEAR(colour_number(image, options, i), 128 + 128 * place, 1.1) << i;
+    }
+    EXPECT_EQ(colour_number(image, options, 10), 255);
+    EXPECT_EQ(colour_number(image, options, 20), 0);
+}
+
+TEST(Map2dColours, Fault14AndFault17RangesWithoutExtentHaveOneColour) {
+    for (const bool is_masked : {false, true}) {
+        TestSpectra spectra;
+        spectra.flux.assign(300, 12.5F);
+        if (is_masked) spectra.mask.assign(300, 1);
+        for (const auto range :
+             {ColourRange::minmax, ColourRange::percentile, ColourRange::asinh}) {
+            const ImageOptions options = coloured(range);
+            const auto image = images_of(spectra, options);
+            const int only = range == ColourRange::asinh ? 128 : 0;
+            for (const int i : {0, 299, 300, 50175}) {
+                EXPECT_EQ(colour_number(image, options, i), only) << name_of(range);
+            }
+        }
+    }
 }
 
 TEST(Map2dNorm, MaskedPixelsTakeNoPartInTheRange) {

@@ -4,6 +4,7 @@ pandas and matplotlib.
 
 Writes, beside itself,
   map2d_flux.f32   the fluxes of all spectra, one after another, little-endian f32
+  map2d_roi_flux.f32  those of more spectra, of use to map2d-roi
   map2d.json       the spectra (name, pixels, wavelength coefficients), the CRC-32 of the RGB bytes
                    of every image of every spectrum, and the versions used
   map2d_*.png      some of the images whole
@@ -84,6 +85,12 @@ def make_spectra():
         ("constant", DESI, np.full(300, 30.0)),
         ("extremes", DESI, np.array([3e38, -3e38, 1e-45, -0.0, 0.0, 1.0, 144.97, -1.13, 2e9])),
         ("not-finite", DESI, np.array([1.0, np.nan, np.inf, -np.inf, 50.0, np.nan, 144.0])),
+    ]
+
+
+def make_region_spectra():
+    random = np.random.default_rng(20261121)
+    return [
         ("many-regions", SDSS, many_regions(random)),
         ("bad-stretches", SDSS, bad_stretches(random)),
         ("shortest-median", DESI, synthetic(random, 50, 400.0, 1, 0.1)),
@@ -185,13 +192,35 @@ def map2d_flux(flux, block, boustrophedon):
     return in_blocks(flux, 0.0, block, -(-SIDE // block), boustrophedon)
 
 
-def map2d(flux, block, boustrophedon):
+def map2d(flux, block, boustrophedon, colours="viridis", vmin=VMIN, vmax=VMAX):
     image = np.ma.masked_invalid(map2d_flux(flux, block, boustrophedon))
-    norm = matplotlib.colors.Normalize(VMIN, VMAX)
-    rgba = matplotlib.colormaps["viridis"](norm(image), bytes=True)
+    norm = matplotlib.colors.Normalize(vmin, vmax)
+    rgba = matplotlib.colormaps[colours](norm(image), bytes=True)
     rgb = rgba[..., :3].copy()
     rgb[rgba[..., 3] == 0] = 255  # transparent pixels show the white figure
     return rgb
+
+
+def other_colours(values, flux, options):
+    """Other colour maps over the fixed range, and viridis over ranges of the spectrum's own."""
+    boustrophedon = options["fill_order"] == "boustrophedon"
+    finite = np.sort(flux[np.isfinite(flux)])
+    last = finite.size - 1
+    ranges = {}
+    if finite.size > 0 and finite[0] < finite[int(0.99 * last)]:
+        ranges["minmax"] = (finite[0], finite[-1])
+        if finite[int(0.01 * last)] < finite[int(0.99 * last)]:
+            ranges["percentile"] = (finite[int(0.01 * last)], finite[int(0.99 * last)])
+    images = []
+    for colours, name, limits in [
+        ("magma", "fixed", (VMIN, VMAX)),
+        ("gray", "fixed", (VMIN, VMAX)),
+        *(("viridis", name, limits) for name, limits in ranges.items()),
+    ]:
+        rgb = map2d(values, options["block_size"], boustrophedon, colours, *limits)
+        how = {"colour_map": colours, "range": name, **options}
+        images.append({"type": "map2d", **how, "crc32": zlib.crc32(rgb.tobytes())})
+    return images
 
 
 def map2d_as_figure(flux, block):
@@ -267,10 +296,12 @@ def main():
     arguments = parser.parse_args()
     is_real = arguments.spectra is not None
     made = real_spectra(arguments.spectra, arguments.limit) if is_real else make_spectra()
-    spectra = [(name, w, flux.astype(np.float32)) for name, w, flux in made]
+    more = [] if is_real else make_region_spectra()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    fluxes = np.concatenate([flux for _, _, flux in spectra])
-    fluxes.astype("<f4").tofile(arguments.out / "map2d_flux.f32")
+    for part, file in [(made, "map2d_flux.f32"), (more, "map2d_roi_flux.f32")]:
+        fluxes = np.concatenate([[], *(flux for _, _, flux in part)])
+        fluxes.astype("<f4").tofile(arguments.out / file)
+    spectra = [(name, w, flux.astype(np.float32)) for name, w, flux in made + more]
     if is_real:
         wavelength = np.concatenate([w for _, w, _ in spectra])
         wavelength.astype("<f8").tofile(arguments.out / "map2d_wavelength.f64")
@@ -305,6 +336,8 @@ def main():
                     images.append({"type": "map2d", **options, "crc32": zlib.crc32(rgb.tobytes())})
                     if not boustrophedon and block == 3 and not is_real:
                         assert (rgb == map2d_as_figure(values, block)).all(), name
+                    if block == 3:
+                        images += other_colours(values, flux, options)
                     if has_regions:
                         roi = map2d_roi(values, flags, block, boustrophedon)
                         crc32 = zlib.crc32(roi.tobytes())
