@@ -24,6 +24,32 @@ enum class ColourRange : std::uint8_t { fixed, minmax, percentile, asinh };
 /// "fixed", "minmax", "percentile", "asinh".
 const char* name_of(ColourRange range);
 
+/// What map2d-robust and patch-rows can show in a channel: see spectral_channels.h.
+enum class SpectralChannel : std::uint8_t {
+    shape,
+    sharp_lines,
+    broad_lines,
+    flux,
+    continuum,
+    continuum_normalised,
+    derivative,
+    inverse_variance,
+    good_pixels,
+    none
+};
+
+/// "shape", "sharp-lines", "broad-lines", "flux", "continuum", "continuum-normalised",
+/// "derivative", "inverse-variance", "good-pixels", "none".
+const char* name_of(SpectralChannel channel);
+
+/// How map2d-robust and patch-rows show bad pixels between good ones: in holes of up to 64 (short),
+/// of up to 300 (interpolate) or in no hole (colour) as if the continuum had been observed; all
+/// others are black.
+enum class MaskedPixels : std::uint8_t { bridge_short, interpolate, colour };
+
+/// "bridge-short", "interpolate", "colour".
+const char* name_of(MaskedPixels masked);
+
 /// Options of all image types; a type ignores those that its description does not name.
 struct ImageOptions {
     std::string type = "map2d-norm";  ///< one of image_types()
@@ -40,6 +66,10 @@ struct ImageOptions {
     ColourRange range = ColourRange::fixed;  ///< map2d: of the flux that the colours show
     double vmin = -1.13;   ///< map2d, fixed range: the flux that gets the first colour
     double vmax = 144.97;  ///< map2d, fixed range: the flux that gets the last colour
+    /// map2d-robust, patch-rows: red, green and blue.
+    std::array<SpectralChannel, 3> channels = {SpectralChannel::shape, SpectralChannel::sharp_lines,
+                                               SpectralChannel::broad_lines};
+    MaskedPixels masked = MaskedPixels::bridge_short;  ///< map2d-robust, patch-rows
     /// Floating-point outputs hold (pixel / 255 - mean) / standard_deviation for each channel.
     std::array<float, 3> mean = {0.5F, 0.5F, 0.5F};
     std::array<float, 3> standard_deviation = {0.5F, 0.5F, 0.5F};

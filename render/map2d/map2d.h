@@ -44,7 +44,7 @@ std::int64_t map2d_norm_capacity(const ImageOptions& options);
 /// spectrum of one value.
 void map2d_deriv(const Context& context, const ImageRequest& request);
 
-/// The three channels of spectral_channels.h in blocks; n x n values, background 0.
+/// Three channels of spectral_channels.h in blocks; n x n values, background 0.
 void map2d_robust(const Context& context, const ImageRequest& request);
 
 }  // namespace balmer::render

@@ -123,7 +123,7 @@ void map2d_deriv_plain(const Context& context, const ImageRequest& request) {
 void map2d_robust_plain(const Context& context, const ImageRequest& request) {
     const auto capacity = static_cast<std::size_t>(map2d_norm_capacity(request.options));
     const auto draw_channels = [&](const SpectrumRow& row, SpectralChannels& channels) -> Drawing {
-        const auto pixels = channels.pixels(row);
+        const auto pixels = channels.pixels(row, request.options);
         return {pixels.first(std::min(pixels.size(), capacity))};
     };
     draw_each<SpectralChannels>(context, request, draw_channels);

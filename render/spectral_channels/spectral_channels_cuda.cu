@@ -110,6 +110,7 @@ struct Channels {
     std::int64_t n;
     Scratch rows;
     Shared shared;
+    ShownChannels shown;
     double good = 0.0;  // pixels
 
     /// Reads the spectrum and clips its flux; false if it has no good pixel.
@@ -227,43 +228,72 @@ struct Channels {
             bright_quantile, n, shared.selection,
             [&](std::int64_t i) { return rows.weight()[i] > 0; },
             [&](std::int64_t i) { return fabs(rows.fit_weight()[i]); });
+        double typical_weight = 0.0;
+        if (shown.has(SpectralChannel::inverse_variance)) {
+            typical_weight = quantile(
+                0.5, n, shared.selection, [&](std::int64_t i) { return rows.weight()[i] > 0; },
+                [&](std::int64_t i) { return rows.weight()[i]; });
+        }
         for_each_pixel(n, [&](std::int64_t i) {
-            pixels[i] = rows.weight()[i] > 0 || is_bridged(i) ? pixel(i, bright) : 0;
+            const bool is_drawn = rows.weight()[i] > 0 || is_bridged(i);
+            pixels[i] = is_drawn ? pixel(i, bright, typical_weight) : 0;
         });
     }
 
-    __device__ PackedPixel pixel(std::int64_t i, double bright) const {
-        const double* red = shared.levels;
-        const double* line = shared.levels + level_starts / 2;
-        const double level = rows.continuum()[i];
-        const bool is_good = rows.weight()[i] > 0;
-        const Excess sharp = is_good ? excess(i, sharp_reach) : Excess{};
-        const Excess smooth = is_good ? excess(i, smooth_reach) : Excess{};
-        const double green = ratio(sharp.mean, sqrt(sharp_unit_squared(level, sharp)));
-        const double blue = ratio(smooth.mean, sqrt(smooth_unit_squared(level, smooth)));
-        return level_of(red, ratio(rows.fit_weight()[i], bright)) | level_of(line, green) << 8 |
-               level_of(line, blue) << 16;
+    __device__ Excess excess_in(SpectralChannel channel, std::int64_t i) const {
+        const double* weight = rows.weight();
+        if (!(weight[i] > 0)) return {};
+        if (channel == SpectralChannel::sharp_lines) return excess(i, sharp_reach);
+        if (channel == SpectralChannel::broad_lines) return excess(i, smooth_reach);
+        const bool has_slope = channel == SpectralChannel::derivative && i > 0 && i + 1 < n &&
+                               weight[i - 1] > 0 && weight[i + 1] > 0;
+        if (!has_slope) return {};
+        return slope_of(rows.flux()[i + 1] - rows.flux()[i - 1], weight[i - 1], weight[i + 1]);
     }
 
-    /// Whether a bad pixel lies in a short hole between good ones.
+    __device__ PackedPixel pixel(std::int64_t i, double bright, double typical_weight) const {
+        const double* red = shared.levels;
+        const double* line = shared.levels + level_starts / 2;
+        const double weight = rows.weight()[i];
+        const double continuum = rows.continuum()[i];
+        const PixelNumbers numbers = {weight > 0 ? rows.flux()[i] : continuum,
+                                      continuum,
+                                      rows.fit_weight()[i],
+                                      weight,
+                                      bright,
+                                      typical_weight};
+        PackedPixel result = 0;
+        BALMER_UNROLL
+        for (int c = 0; c < 3; ++c) {
+            const SpectralChannel channel = shown.channels[c];
+            const Shown number = shown_in(channel, numbers, excess_in(channel, i));
+            const double unit = number.is_line ? sqrt(number.unit) : number.unit;
+            result |= level_of(number.is_line ? line : red, ratio(number.value, unit)) << (8 * c);
+        }
+        return result;
+    }
+
+    /// Whether a bad pixel lies in a hole to be bridged between good ones.
     __device__ bool is_bridged(std::int64_t i) const {
         std::int64_t below = i - 1;
-        while (below >= 0 && i - below <= longest_bridged_hole && !(rows.weight()[below] > 0)) {
+        while (below >= 0 && i - below <= shown.longest_bridged_hole &&
+               !(rows.weight()[below] > 0)) {
             --below;
         }
         if (below < 0 || !(rows.weight()[below] > 0)) return false;
         std::int64_t above = i + 1;
-        while (above < n && above - below - 1 <= longest_bridged_hole &&
+        while (above < n && above - below - 1 <= shown.longest_bridged_hole &&
                !(rows.weight()[above] > 0)) {
             ++above;
         }
-        return above < n && rows.weight()[above] > 0 && above - below - 1 <= longest_bridged_hole;
+        return above < n && rows.weight()[above] > 0 &&
+               above - below - 1 <= shown.longest_bridged_hole;
     }
 };
 
 __global__ void __launch_bounds__(threads, 1)
     spectral_channels_kernel(DeviceBatch batch, std::int64_t count, double* scratch,
-                             LevelTables tables, PackedPixel* pixels) {
+                             LevelTables tables, ShownChannels shown, PackedPixel* pixels) {
     SharedMemory memory;
     Shared shared{};
     shared.totals = memory.array<double>(most_sums * threads);
@@ -277,7 +307,7 @@ __global__ void __launch_bounds__(threads, 1)
     for (std::int64_t index = blockIdx.x; index < count; index += gridDim.x) {
         __syncthreads();
         const DeviceRow row = batch.row(index);
-        Channels channels{row, row.pixels, Scratch{own, batch.width + 1}, shared};
+        Channels channels{row, row.pixels, Scratch{own, batch.width + 1}, shared, shown};
         PackedPixel* target = pixels + index * batch.width;
         if (!channels.gather()) {
             for_each_pixel(row.pixels, [&](std::int64_t i) { target[i] = 0; });
@@ -313,7 +343,7 @@ Buffer spectral_channels_device(const Context& context, const ImageRequest& requ
         static_cast<std::size_t>(blocks * Scratch::rows * (batch.width + 1)) * sizeof(double));
     launch("spectral_channels", context, spectral_channels_kernel,
            {{static_cast<unsigned>(blocks)}, threads, shared_bytes()}, batch, count,
-           static_cast<double*>(scratch.data()), level_tables(),
+           static_cast<double*>(scratch.data()), level_tables(), shown_channels(request.options),
            static_cast<PackedPixel*>(pixels.data()));
     return pixels;
 }

@@ -180,6 +180,25 @@ TEST(DeviceImage, OfEveryColourRangeHasTheBytesOfTheCpu) {
     }
 }
 
+TEST(DeviceImage, OfEveryChannelHasTheBytesOfTheCpu) {
+    using enum SpectralChannel;
+    const std::array<SpectralChannel, 3> triples[] = {
+        {flux, continuum, continuum_normalised},
+        {derivative, inverse_variance, good_pixels},
+        {none, broad_lines, shape},
+    };
+    Survey survey(700, {700, 0, 1, 640});
+    ImageOptions options = small(48, 2, 8);
+    for (const auto& triple : triples) {
+        options.channels = triple;
+        for (const auto masked : {MaskedPixels::colour, MaskedPixels::interpolate}) {
+            options.masked = masked;
+            options.type = masked == MaskedPixels::colour ? "map2d-robust" : "patch-rows";
+            expect_same_bytes<std::uint8_t>(survey.batch, options);
+        }
+    }
+}
+
 /// More than the blocks that draw the channels, each of which then takes several.
 TEST(DeviceImage, OfManySpectraHaveTheBytesOfTheCpu) {
     Survey survey(40, std::vector<std::int64_t>(20, 40));

@@ -32,6 +32,9 @@ TEST(ImageOptions, SurviveTheWayThroughAMap) {
     options.use_mask = false;
     options.colour_map = "magma";
     options.range = ColourRange::asinh;
+    options.channels = {SpectralChannel::continuum_normalised, SpectralChannel::none,
+                        SpectralChannel::derivative};
+    options.masked = MaskedPixels::interpolate;
     options.vmin = -1.0 / 3.0;
     options.vmax = 1e300;
     options.mean = {0.485F, 0.456F, 0.406F};
@@ -77,6 +80,10 @@ TEST(ImageOptions, Fault42ValuesThatMakeNoSenseAreRefused) {
         {{"fill_order", "snake"}},
         {{"vmin", "200"}},
         {{"vmax", "nan"}},
+        {{"channels", "flux,shape"}},
+        {{"channels", "flux,shape,none,none"}},
+        {{"channels", "flux,shape,lines"}},
+        {{"masked", "bridged"}},
         {{"mean", "0.5,0.5"}},
         {{"mean", "0.5,0.5,0.5,0.5"}},
         {{"mean", "0.5,0.5,inf"}},
