@@ -312,8 +312,9 @@ void say_labels(const data::PackedSet& set, const TargetTable& targets,
 void say_lost_pixels(const data::PackedSet& set, const InputBuilder& input) {
     std::int64_t spectra = 0;
     std::int64_t pixels = 0;
+    data::PixelScratch scratch;
     for (std::int64_t row = 0; row < set.size(); ++row) {
-        const auto own = static_cast<std::int64_t>(set.pixels(row).flux.size());
+        const auto own = static_cast<std::int64_t>(set.pixels(row, scratch).flux.size());
         const std::int64_t lost = input.lost_pixels(own);
         pixels += lost;
         spectra += lost > 0 ? 1 : 0;
