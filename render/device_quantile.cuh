@@ -65,12 +65,12 @@ __device__ __forceinline__ float from_ordered_bits(std::uint32_t bits) {
 }
 
 /// The q-th quantile (0..1), as quantile() of quantile.h, of the floats key(i) of those pixels of n
-/// for which is_member(i); 0 if there are none. Every thread gets it. Ends with a barrier.
-template <class IsMember, class Key>
+/// for which is_member(i); 0 if there are none. Every one of the block's `threads` gets it. Ends
+/// with a barrier.
+template <int threads, class IsMember, class Key>
 __device__ double quantile(double q, std::int64_t n, const Selection& shared,
                            const IsMember& is_member, const Key& key) {
     const int thread = static_cast<int>(threadIdx.x);
-    const int threads = static_cast<int>(blockDim.x);
     int own = 0;
     for (std::int64_t i = thread; i < n; i += threads) own += is_member(i) ? 1 : 0;
     const int members = block_sum(own, shared.scratch);

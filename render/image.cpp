@@ -19,7 +19,7 @@ constexpr ImageType types[] = {
      line_plot_capacity},
     {"overlap", "the spectrum cut in three lines over each other, red, green and blue", overlap,
      line_plot_capacity},
-    {"map2d", "raw flux in blocks, row by row, coloured over a fixed range", map2d, map2d_capacity},
+    {"map2d", "raw flux in blocks, row by row, in the colours of a map", map2d, map2d_capacity},
     {"map2d-norm", "flux from its minimum to its maximum in blocks, red channel", map2d_norm,
      map2d_norm_capacity},
     {"map2d-deriv", "as map2d-norm, its first and second derivative in green and blue", map2d_deriv,

@@ -28,8 +28,8 @@ __global__ void __launch_bounds__(map_threads)
         return !row.is_masked(i) && is_finite(row.flux[i]);
     };
     const auto flux_quantile = [&](double q) {
-        return quantile(q, row.pixels, selection, is_good,
-                        [&](std::int64_t i) { return row.flux[i]; });
+        return quantile<map_threads>(q, row.pixels, selection, is_good,
+                                     [&](std::int64_t i) { return row.flux[i]; });
     };
     ColourSpan span{};
     if (range == ColourRange::asinh) {
@@ -37,8 +37,8 @@ __global__ void __launch_bounds__(map_threads)
         const auto deviation = [&](std::int64_t i) {
             return fabsf(row.flux[i] - static_cast<float>(median));
         };
-        span = {median,
-                deviation_per_mad * quantile(0.5, row.pixels, selection, is_good, deviation)};
+        span = {median, deviation_per_mad *
+                            quantile<map_threads>(0.5, row.pixels, selection, is_good, deviation)};
     } else {
         const bool is_whole = range == ColourRange::minmax;
         const double low = flux_quantile(is_whole ? 0.0 : low_quantile);

@@ -142,7 +142,7 @@ __device__ void find_range(const Values& values, std::int64_t index, double* scr
 
 /// ranges: [B, channels], of the values and, with three channels, of their gradients.
 template <int channels>
-__global__ void __launch_bounds__(map_threads) range_kernel(Values values, Range* ranges) {
+__global__ void __launch_bounds__(map_threads, 1) range_kernel(Values values, Range* ranges) {
     SharedMemory shared;
     double* scratch = shared.array<double>(map_threads / lanes_per_warp);
     const std::int64_t index = blockIdx.x;

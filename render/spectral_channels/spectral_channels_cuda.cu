@@ -8,7 +8,7 @@
 // Expected cost: about 25 passes over f64 rows of 4691 pixels (38 KB each), 1 MB a spectrum, out of
 // the L2 cache, where the scratch rows of an H200's 132 blocks (340 KB each, 45 MB) lie: by
 // arithmetic some 0.3 us a spectrum at 4 TB/s, a thousandth of a training step of ViT-B/16 on its
-// image. Nine such rows do not fit in shared memory. 210 registers a thread, one block a
+// image. Nine such rows do not fit in shared memory. Some 200 registers a thread, one block a
 // multiprocessor.
 
 #include "render/spectral_channels/spectral_channels_cuda.h"
@@ -126,7 +126,7 @@ struct Channels {
             own += is_good ? 1 : 0;
         });
         good = static_cast<double>(block_sum(own, shared.selection.scratch));
-        const double limit = brightest * quantile(
+        const double limit = brightest * quantile<threads>(
                                              bright_quantile, n, shared.selection,
                                              [&](std::int64_t i) { return rows.weight()[i] > 0; },
                                              [&](std::int64_t i) { return fabs(rows.flux()[i]); });
@@ -142,7 +142,7 @@ struct Channels {
 
     __device__ void limit_weights() {
         const double limit =
-            largest_relative_weight * quantile(
+            largest_relative_weight * quantile<threads>(
                                           0.5, n, shared.selection,
                                           [&](std::int64_t i) { return rows.weight()[i] > 0; },
                                           [&](std::int64_t i) { return rows.weight()[i]; });
@@ -224,13 +224,13 @@ struct Channels {
             rows.fit_weight()[i] = shape_of(rows.continuum()[i], excess(i, smooth_reach));
         });
         __syncthreads();
-        const double bright = quantile(
+        const double bright = quantile<threads>(
             bright_quantile, n, shared.selection,
             [&](std::int64_t i) { return rows.weight()[i] > 0; },
             [&](std::int64_t i) { return fabs(rows.fit_weight()[i]); });
         double typical_weight = 0.0;
         if (shown.has(SpectralChannel::inverse_variance)) {
-            typical_weight = quantile(
+            typical_weight = quantile<threads>(
                 0.5, n, shared.selection, [&](std::int64_t i) { return rows.weight()[i] > 0; },
                 [&](std::int64_t i) { return rows.weight()[i]; });
         }
