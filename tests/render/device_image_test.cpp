@@ -132,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, DeviceImages, ::testing::ValuesIn(cases()),
 /// One spectrum of the common grid, in the size that models take.
 TEST(DeviceImage, OfTheCommonGridHasTheBytesOfTheCpu) {
     TestSpectra spectra = line_spectrum(4691, 5.0, 2.0, 1000, 5, 1.0);
-    for (const char* type : {"map2d-norm", "map2d-robust", "patch-rows"}) {
+    for (const char* type : {"map2d-deriv", "map2d-roi", "map2d-robust", "patch-rows"}) {
         ImageOptions options;
         options.type = type;
         expect_same_bytes<bfloat16>(spectra.batch(), options);
