@@ -165,6 +165,17 @@ TEST(DeviceImage, EveryKindOfBadSpectrumHasTheBytesOfTheCpu) {
     }
 }
 
+/// FAULTS 12-17: far more pixels than places. map2d-roi: see Map2dRoi.
+TEST(DeviceImage, OfAHundredThousandPixelsHasTheBytesOfTheCpu) {
+    TestSpectra spectra = line_spectrum(100'000, 5.0, 2.0, 99'000, 5, 1.0);
+    for (const char* type : {"map2d", "map2d-norm", "map2d-deriv"}) {
+        ImageOptions options = small(64, 1, 8);
+        options.type = type;
+        options.range = ColourRange::asinh;
+        expect_same_bytes<std::uint8_t>(spectra.batch(), options);
+    }
+}
+
 TEST(DeviceImage, OfEveryColourRangeHasTheBytesOfTheCpu) {
     Survey survey(400, {400, 0, 1, 2, 250, 399});
     for (const auto range : {ColourRange::minmax, ColourRange::percentile, ColourRange::asinh}) {
