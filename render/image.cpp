@@ -16,16 +16,16 @@ constexpr const char* operation = "render";
 
 constexpr ImageType types[] = {
     {"simple", "flux over wavelength as one line, as matplotlib draws it", simple,
-     line_plot_capacity},
+     line_plot_capacity, WavelengthUse::optional},
     {"overlap", "the spectrum cut in three lines over each other, red, green and blue", overlap,
-     line_plot_capacity},
-    {"map2d", "raw flux in blocks, row by row, coloured over a fixed range", map2d, map2d_capacity},
+     line_plot_capacity, WavelengthUse::optional},
+    {"map2d", "raw flux in blocks, row by row, in the colours of a map", map2d, map2d_capacity},
     {"map2d-norm", "flux from its minimum to its maximum in blocks, red channel", map2d_norm,
      map2d_norm_capacity},
     {"map2d-deriv", "as map2d-norm, its first and second derivative in green and blue", map2d_deriv,
      map2d_norm_capacity},
     {"map2d-roi", "as map2d-norm, green in the 50 regions that stand out most", map2d_roi,
-     map2d_norm_capacity, true},
+     map2d_norm_capacity, WavelengthUse::required},
     {"map2d-robust",
      "shape, continuum-normalised flux and line significance in blocks, red, green and blue",
      map2d_robust, map2d_norm_capacity},
@@ -75,7 +75,8 @@ void check(const Context& context, const ImageOptions& options, const SpectrumBa
         const bool is_shared = batch.wavelength.shape.rank() == 1;
         expect_view(batch.wavelength, DType::f64, is_shared ? Shape{whole[1]} : whole,
                     "wavelength");
-    } else if (needs_wavelength(options)) {
+    } else if (options.interpolate ||
+               find_image_type(options.type).wavelength == WavelengthUse::required) {
         throw UsageError(
             (options.interpolate ? "image option interpolate" : "image type " + options.type) +
             " needs the wavelengths of the spectra");
@@ -127,8 +128,8 @@ Shape patch_rows_shape(const ImageOptions& options, std::int64_t count) {
     return {count, patches * patches, 3 * patch * patch};
 }
 
-bool needs_wavelength(const ImageOptions& options) {
-    return options.interpolate || find_image_type(options.type).needs_wavelength;
+bool uses_wavelength(const ImageOptions& options) {
+    return options.interpolate || find_image_type(options.type).wavelength != WavelengthUse::none;
 }
 
 std::int64_t lost_pixels(const ImageOptions& options, std::int64_t pixels) {

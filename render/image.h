@@ -19,7 +19,7 @@ struct SpectrumBatch {
     /// u8 [B], 0 where a row's inverse variances are placeholders and count as unknown; absent: all
     /// rows are known.
     View inverse_variance_known = {};
-    View wavelength;  ///< f64 [B, L] or [L], increasing; see needs_wavelength
+    View wavelength;  ///< f64 [B, L] or [L], increasing; see uses_wavelength
     /// i64 [B]: pixels of each row that exist, 0..L (other devices than the CPU cut what lies
     /// outside to that); absent: all L.
     View lengths;
@@ -32,6 +32,10 @@ struct ImageRequest {
     View output;
 };
 
+/// What a type does with the wavelengths of the spectra: it draws without them over the pixels'
+/// index where they are `optional`.
+enum class WavelengthUse : std::uint8_t { none, optional, required };
+
 /// An image type: `summary` is one line for --help; `capacity` the number of values that land in
 /// an image.
 struct ImageType {
@@ -39,7 +43,7 @@ struct ImageType {
     const char* summary;
     void (*render)(const Context&, const ImageRequest&);
     std::int64_t (*capacity)(const ImageOptions&);
-    bool needs_wavelength = false;
+    WavelengthUse wavelength = WavelengthUse::none;
 };
 
 /// Every image type, the reference's first.
@@ -65,8 +69,8 @@ void render(const Context& context, const ImageOptions& options, const SpectrumB
 /// [count, N, 3 p p]: the shape of patch rows. UsageError if patches do not tile the image.
 Shape patch_rows_shape(const ImageOptions& options, std::int64_t count);
 
-/// Whether render() refuses spectra without wavelengths: the type needs them, or `interpolate`.
-bool needs_wavelength(const ImageOptions& options);
+/// Whether images depend on the wavelengths of the spectra: by their type, or `interpolate`.
+bool uses_wavelength(const ImageOptions& options);
 
 /// How many of `pixels` values find no place in an image: the callers warn and count.
 std::int64_t lost_pixels(const ImageOptions& options, std::int64_t pixels);

@@ -36,28 +36,54 @@ bool parse_flag(const std::string& key, const std::string& text) {
     return text == "true";
 }
 
-FillOrder parse_fill_order(const std::string& text) {
-    for (const auto order : {FillOrder::standard, FillOrder::boustrophedon}) {
-        if (text == name_of(order)) return order;
+/// The one of `values` that has this name.
+template <class Value>
+Value parse_name(const char* what, const std::string& text, std::initializer_list<Value> values) {
+    std::vector<std::string> known;
+    for (const Value value : values) {
+        if (text == name_of(value)) return value;
+        known.emplace_back(name_of(value));
     }
-    throw unknown_name("fill order", text, {"standard", "boustrophedon"});
+    throw unknown_name(what, text, known);
 }
 
-std::array<float, 3> parse_channels(const std::string& key, std::string_view text) {
-    std::array<float, 3> channels{};
-    for (std::size_t c = 0; c < channels.size(); ++c) {
+/// "a,b,c", each read by `parse`; `what` it should have been.
+template <class Parse>
+auto parse_three(const std::string& key, const char* what, std::string_view text,
+                 const Parse& parse) {
+    std::array<decltype(parse(text)), 3> three{};
+    for (std::size_t c = 0; c < three.size(); ++c) {
         const auto comma = c < 2 ? text.find(',') : text.size();
         if (comma == std::string_view::npos) {
-            throw UsageError(fmt::format("image option {}: three numbers are needed", key));
+            throw UsageError(fmt::format("image option {}: three {} are needed", key, what));
         }
-        channels[c] = parse_number<float>(key, text.substr(0, comma));
+        three[c] = parse(text.substr(0, comma));
         text.remove_prefix(std::min(text.size(), comma + 1));
     }
-    return channels;
+    return three;
 }
 
-std::string written(const std::array<float, 3>& channels) {
-    return fmt::format("{},{},{}", channels[0], channels[1], channels[2]);
+std::array<float, 3> parse_numbers(const std::string& key, std::string_view text) {
+    return parse_three(key, "numbers", text,
+                       [&](std::string_view part) { return parse_number<float>(key, part); });
+}
+
+std::array<SpectralChannel, 3> parse_channels(const std::string& key, std::string_view text) {
+    return parse_three(key, "names", text, [](std::string_view part) {
+        using enum SpectralChannel;
+        return parse_name("channel", std::string(part),
+                          {shape, sharp_lines, broad_lines, flux, continuum, continuum_normalised,
+                           derivative, inverse_variance, good_pixels, none});
+    });
+}
+
+std::string written(const std::array<float, 3>& numbers) {
+    return fmt::format("{},{},{}", numbers[0], numbers[1], numbers[2]);
+}
+
+std::string written(const std::array<SpectralChannel, 3>& channels) {
+    return fmt::format("{},{},{}", name_of(channels[0]), name_of(channels[1]),
+                       name_of(channels[2]));
 }
 
 void expect_within(const char* option, int value, int low, int high) {
@@ -71,6 +97,58 @@ void expect_within(const char* option, int value, int low, int high) {
 
 const char* name_of(FillOrder order) {
     return order == FillOrder::standard ? "standard" : "boustrophedon";
+}
+
+const char* name_of(ColourRange range) {
+    switch (range) {
+        case ColourRange::fixed:
+            return "fixed";
+        case ColourRange::minmax:
+            return "minmax";
+        case ColourRange::percentile:
+            return "percentile";
+        case ColourRange::asinh:
+            return "asinh";
+    }
+    return "?";
+}
+
+const char* name_of(SpectralChannel channel) {
+    switch (channel) {
+        case SpectralChannel::shape:
+            return "shape";
+        case SpectralChannel::sharp_lines:
+            return "sharp-lines";
+        case SpectralChannel::broad_lines:
+            return "broad-lines";
+        case SpectralChannel::flux:
+            return "flux";
+        case SpectralChannel::continuum:
+            return "continuum";
+        case SpectralChannel::continuum_normalised:
+            return "continuum-normalised";
+        case SpectralChannel::derivative:
+            return "derivative";
+        case SpectralChannel::inverse_variance:
+            return "inverse-variance";
+        case SpectralChannel::good_pixels:
+            return "good-pixels";
+        case SpectralChannel::none:
+            return "none";
+    }
+    return "?";
+}
+
+const char* name_of(MaskedPixels masked) {
+    switch (masked) {
+        case MaskedPixels::bridge_short:
+            return "bridge-short";
+        case MaskedPixels::interpolate:
+            return "interpolate";
+        case MaskedPixels::colour:
+            return "colour";
+    }
+    return "?";
 }
 
 void validate(const ImageOptions& options) {
@@ -109,8 +187,11 @@ std::map<std::string, std::string> to_map(const ImageOptions& options) {
         {"interpolate", fmt::to_string(options.interpolate)},
         {"use_mask", fmt::to_string(options.use_mask)},
         {"colour_map", options.colour_map},
+        {"range", name_of(options.range)},
         {"vmin", fmt::to_string(options.vmin)},
         {"vmax", fmt::to_string(options.vmax)},
+        {"channels", written(options.channels)},
+        {"masked", name_of(options.masked)},
         {"mean", written(options.mean)},
         {"standard_deviation", written(options.standard_deviation)},
     };
@@ -129,21 +210,32 @@ ImageOptions image_options_from_map(const std::map<std::string, std::string>& va
         } else if (key == "patch_size") {
             options.patch_size = parse_number<int>(key, text);
         } else if (key == "fill_order") {
-            options.fill_order = parse_fill_order(text);
+            options.fill_order =
+                parse_name("fill order", text, {FillOrder::standard, FillOrder::boustrophedon});
         } else if (key == "interpolate") {
             options.interpolate = parse_flag(key, text);
         } else if (key == "use_mask") {
             options.use_mask = parse_flag(key, text);
         } else if (key == "colour_map") {
             options.colour_map = text;
+        } else if (key == "range") {
+            options.range = parse_name("colour range", text,
+                                       {ColourRange::fixed, ColourRange::minmax,
+                                        ColourRange::percentile, ColourRange::asinh});
         } else if (key == "vmin") {
             options.vmin = parse_number<double>(key, text);
         } else if (key == "vmax") {
             options.vmax = parse_number<double>(key, text);
+        } else if (key == "channels") {
+            options.channels = parse_channels(key, text);
+        } else if (key == "masked") {
+            options.masked = parse_name(
+                "way of masked pixels", text,
+                {MaskedPixels::bridge_short, MaskedPixels::interpolate, MaskedPixels::colour});
         } else if (key == "mean") {
-            options.mean = parse_channels(key, text);
+            options.mean = parse_numbers(key, text);
         } else if (key == "standard_deviation") {
-            options.standard_deviation = parse_channels(key, text);
+            options.standard_deviation = parse_numbers(key, text);
         } else {
             std::vector<std::string> known;
             for (const auto& [name, value] : to_map(defaults)) known.push_back(name);

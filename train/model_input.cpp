@@ -174,7 +174,7 @@ InputBuilder::Arrays InputBuilder::arrays(const data::Batch& batch) const {
     if (takes_images_) {
         render::SpectrumBatch spectra = data::image_batch(batch, 0, batch.size);
         const bool is_augmented = !batch.augmentation.empty();
-        if (!render::needs_wavelength(options_.image) && !is_augmented) spectra.wavelength = {};
+        if (!render::uses_wavelength(options_.image) && !is_augmented) spectra.wavelength = {};
         for (const auto member : spectrum_views) arrays.views.push_back(spectra.*member);
         if (is_augmented) arrays.views.push_back(render::view_of(batch.augmentation));
     } else {

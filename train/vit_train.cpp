@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
@@ -12,6 +13,7 @@
 
 #include "data/program/arguments.h"
 #include "data/program/compute.h"
+#include "data/program/image_arguments.h"
 #include "data/program/progress.h"
 #include "render/image.h"
 #include "train/model_setup.h"
@@ -36,6 +38,7 @@ struct Arguments {
     std::string sampling = "uniform";
     std::string image;
     std::string fill_order;
+    std::map<std::string, std::string> image_options;
     std::string grid;
     int block_size = 0;
     bool freeze_backbone = false;
@@ -99,6 +102,7 @@ void add_model_options(CLI::App& app, Arguments& arguments) {
                    "standard, or boustrophedon: every second row of blocks reversed." + inherited +
                        "standard (example: --fill-order boustrophedon)")
         ->type_name("NAME");
+    program::add_image_options(app, arguments.image_options, true);
     app.add_option("--grid", arguments.grid,
                    "common: every spectrum on one wavelength grid; native: its own pixels." +
                        inherited + "common (example: --grid native)")
@@ -211,6 +215,9 @@ std::map<std::string, std::string> image_settings(const Arguments& arguments) {
     if (!arguments.image.empty()) values["type"] = render::find_image_type(arguments.image).name;
     if (arguments.block_size != 0) values["block_size"] = std::to_string(arguments.block_size);
     if (!arguments.fill_order.empty()) values["fill_order"] = arguments.fill_order;
+    for (const auto& [key, value] : arguments.image_options) {
+        if (!value.empty()) values[key] = value;
+    }
     if (!arguments.grid.empty()) values["grid"] = name_of(grid_named(arguments.grid));
     return values;
 }
@@ -221,11 +228,14 @@ std::map<std::string, std::string> inherited_options(const vit::ModelConfig& con
         return {{"grid", config.image.at("grid")},
                 {"patch-pixels", std::to_string(config.patch_pixels)}};
     }
-    return {{"image", config.image.at("type")},
-            {"image-size", std::to_string(config.image_size)},
-            {"block-size", config.image.at("block_size")},
-            {"fill-order", config.image.at("fill_order")},
-            {"grid", config.image.at("grid")}};
+    std::map<std::string, std::string> options = {
+        {"image-size", std::to_string(config.image_size)}};
+    for (const auto& [key, value] : config.image) {
+        std::string name = key == "type" ? "image" : key;
+        std::replace(name.begin(), name.end(), '_', '-');
+        options.try_emplace(name, value);
+    }
+    return options;
 }
 
 /// One value for what the shards hold: a resumed run must find the same.

@@ -16,6 +16,7 @@
 #include "data/pack/spectrum_files.h"
 #include "data/program/arguments.h"
 #include "data/program/compute.h"
+#include "data/program/image_arguments.h"
 #include "data/program/progress.h"
 #include "data/readers/reader.h"
 #include "data/vit_data/commands.h"
@@ -37,6 +38,7 @@ struct Arguments {
     std::string out;
     std::string grid = "common";
     std::string fill_order = "standard";
+    std::map<std::string, std::string> image_options;
     std::int64_t limit = 0;
     bool overwrite = false;
     bool ignore_mask = false;
@@ -199,9 +201,8 @@ int run(Arguments arguments) {
     read_sheet(arguments);
     catch_stop_signals();
     arguments.image.use_mask = !arguments.ignore_mask;
-    const auto image =
-        render::image_options_from_map({{"fill_order", arguments.fill_order}}, arguments.image);
-    arguments.image = image;
+    arguments.image_options["fill_order"] = arguments.fill_order;
+    arguments.image = render::image_options_from_map(arguments.image_options, arguments.image);
     std::error_code error;
     fs::create_directories(arguments.out, error);
     if (error) throw IoError(arguments.out, error.message());
@@ -278,6 +279,7 @@ Command render_command(CLI::App& program) {
     command->add_option("--fill-order", arguments->fill_order,
                         "standard, or boustrophedon: every second row of blocks reversed "
                         "(example: --fill-order boustrophedon)");
+    add_image_options(*command, arguments->image_options, false);
     command->add_flag("--ignore-mask", arguments->ignore_mask,
                       "draw bad pixels too, as the reference does (default: off; example: "
                       "--ignore-mask)");

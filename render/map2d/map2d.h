@@ -14,9 +14,17 @@
 
 namespace balmer::render {
 
-/// The flux in matplotlib's colours over [vmin, vmax]: index trunc((flux - vmin) / (vmax - vmin) *
-/// 256), 256 itself becoming 255, below the range the first and above it the last colour.
-/// Background, and masked pixels when use_mask is set, have the colour of flux 0. NaN and
+/// The flux in matplotlib's colours over a range [low, high]: index trunc((flux - low) / (high -
+/// low) * 256), 256 itself becoming 255, below the range the first and above it the last colour.
+/// The range is, by option,
+///   fixed       [vmin, vmax], the same for every spectrum;
+///   minmax      the spectrum's own lowest and highest flux;
+///   percentile  its 1st and 99th percentile;
+///   asinh       none: the index is linear in asinh((flux - median) / (1.4826 MAD)) up to 100 such
+///               units to either side of the median, MAD the median absolute deviation from it.
+/// The last three are taken over its pixels that are neither masked, NaN nor infinite, before any
+/// interpolation; where they have no extent all has one colour: the first, with asinh the middle
+/// one. Background, and masked pixels when use_mask is set, have the colour of flux 0. NaN and
 /// infinities are white: what matplotlib's imshow leaves of them.
 /// A row of blocks cut by the lower edge is filled too: n x ceil(image_size / block_size) values.
 void map2d(const Context& context, const ImageRequest& request);
@@ -36,7 +44,7 @@ std::int64_t map2d_norm_capacity(const ImageOptions& options);
 /// spectrum of one value.
 void map2d_deriv(const Context& context, const ImageRequest& request);
 
-/// The three channels of spectral_channels.h in blocks; n x n values, background 0.
+/// Three channels of spectral_channels.h in blocks; n x n values, background 0.
 void map2d_robust(const Context& context, const ImageRequest& request);
 
 }  // namespace balmer::render

@@ -142,7 +142,7 @@ __device__ void find_range(const Values& values, std::int64_t index, double* scr
 
 /// ranges: [B, channels], of the values and, with three channels, of their gradients.
 template <int channels>
-__global__ void __launch_bounds__(map_threads) range_kernel(Values values, Range* ranges) {
+__global__ void __launch_bounds__(map_threads, 1) range_kernel(Values values, Range* ranges) {
     SharedMemory shared;
     double* scratch = shared.array<double>(map_threads / lanes_per_warp);
     const std::int64_t index = blockIdx.x;
@@ -174,8 +174,8 @@ struct RangeSource {
     Values values;
     std::int64_t capacity;
     const Range* ranges;
-    PackedPixel background = 0;
 
+    __device__ PackedPixel background(std::int64_t) const { return 0; }
     __device__ std::int64_t count(std::int64_t index) const { return values.count(index); }
     __device__ PackedPixel pixel(std::int64_t index, std::int64_t slot) const {
         PackedPixel result = level<0>(index, slot);
@@ -220,16 +220,17 @@ __global__ void __launch_bounds__(map_threads)
     const std::int64_t index = blockIdx.x / grid.rows;
     const int row = static_cast<int>(blockIdx.x % grid.rows);
     const std::int64_t count = min(source.count(index), source.capacity);
+    const PackedPixel background = source.background(index);
     const bool is_reversed = grid.is_boustrophedon && row % 2 == 1;
     for (int i = thread; i < grid.columns; i += map_threads) {
         const std::int64_t slot = std::int64_t{row} * grid.columns + i;
         colours[is_reversed ? grid.columns - 1 - i : i] =
-            slot < count ? source.pixel(index, slot) : source.background;
+            slot < count ? source.pixel(index, slot) : background;
     }
     __syncthreads();
     for (int x = thread; x < image.side; x += map_threads) {
         const int column = x / grid.block_size;
-        image.put(line, x, column < grid.columns ? colours[column] : source.background);
+        image.put(line, x, column < grid.columns ? colours[column] : background);
     }
     __syncthreads();
     const int top = row * grid.block_size;

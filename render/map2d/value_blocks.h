@@ -40,11 +40,16 @@ void draw_from_minimum_to_maximum(const MaskedValues& values, int channel, std::
 void draw_blocks(const ImageOptions& options, std::span<const Pixel> pixels, Pixel background,
                  std::int64_t index, const PixelRows& output);
 
-/// Draws what `body(row, scratch)` returns for every spectrum of the batch; each thread has its own
-/// scratch.
+/// What fills the blocks of one image, and the colour of all that is left.
+struct Drawing {
+    std::span<const Pixel> pixels;
+    Pixel background = {};
+};
+
+/// Draws the Drawing that `body(row, scratch)` returns for every spectrum of the batch; each thread
+/// has its own scratch.
 template <class Scratch, class Body>
-void draw_each(const Context& context, const ImageRequest& request, Pixel background,
-               const Body& body) {
+void draw_each(const Context& context, const ImageRequest& request, const Body& body) {
     const ImageOptions& options = request.options;
     const std::int64_t batch = request.batch.flux.shape[0];
     parallel_ranges(context, batch, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -52,8 +57,8 @@ void draw_each(const Context& context, const ImageRequest& request, Pixel backgr
         Scratch scratch;
         for (std::int64_t index = begin; index < end; ++index) {
             const auto row = spectrum_row(request.batch, index, options.use_mask);
-            const std::span<const Pixel> pixels = body(row, scratch);
-            draw_blocks(options, pixels, background, index, output);
+            const Drawing drawing = body(row, scratch);
+            draw_blocks(options, drawing.pixels, drawing.background, index, output);
         }
     });
 }

@@ -1,5 +1,5 @@
 #pragma once
-// patch-rows: the three channels of spectral_channels.h laid out so that every patch of a vision
+// patch-rows: three channels of spectral_channels.h laid out so that every patch of a vision
 // transformer holds one contiguous stretch of wavelength, and its token therefore a piece of
 // spectrum.
 //

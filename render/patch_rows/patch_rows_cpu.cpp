@@ -68,7 +68,8 @@ void patch_rows_plain(const Context& context, const ImageRequest& request) {
         std::vector<Pixel> line;
         std::vector<Pixel> means;
         for (std::int64_t index = begin; index < end; ++index) {
-            auto pixels = channels.pixels(spectrum_row(request.batch, index, options.use_mask));
+            auto pixels =
+                channels.pixels(spectrum_row(request.batch, index, options.use_mask), options);
             const auto group = divided_up(static_cast<std::int64_t>(pixels.size()), area);
             if (group > 1) {
                 average(pixels, group, means);

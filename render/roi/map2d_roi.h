@@ -20,9 +20,9 @@
 // an error below 25. With `interpolate` the values are those of the interpolated flux.
 //
 // All in f64 in a stated order (regions_math.h), the same on every device. Against scipy and pandas
-// s, and so m, differ in their last bits (a relative 1e-15, 1e-13 within 12 values of an end),
-// and so do the widths: flags can differ only where |s - m| comes that near to 1.5, or the widths
-// of the 50th and 51st region to each other. The median is exact.
+// s, and so m, differ in their last bits (by some 1e-14 of the largest flux), and so do the widths:
+// flags can differ only where |s - m| comes that near to 1.5, or the widths of the 50th and 51st
+// region to each other. The choice of the median is exact.
 
 #include <cstdint>
 

@@ -116,7 +116,7 @@ void map2d_roi_plain(const Context& context, const ImageRequest& request) {
         std::vector<Pixel> pixels;
     };
     const ImageOptions& options = request.options;
-    const auto draw = [&](const SpectrumRow& row, Scratch& scratch) -> std::span<const Pixel> {
+    const auto draw = [&](const SpectrumRow& row, Scratch& scratch) -> Drawing {
         MaskedValues& values = scratch.values;
         gather(options, row, values);
         mask_not_finite(values);
@@ -129,9 +129,9 @@ void map2d_roi_plain(const Context& context, const ImageRequest& request) {
                 scratch.pixels[i][1] = region_level;
             }
         }
-        return scratch.pixels;
+        return {scratch.pixels};
     };
-    draw_each<Scratch>(context, request, Pixel{}, draw);
+    draw_each<Scratch>(context, request, draw);
 }
 
 }  // namespace balmer::render

@@ -218,8 +218,8 @@ struct RegionSource {
     const std::uint8_t* flags;
     std::int64_t stride;
     std::int64_t capacity;
-    PackedPixel background = 0;
 
+    __device__ PackedPixel background(std::int64_t) const { return 0; }
     __device__ std::int64_t count(std::int64_t index) const { return norm.count(index); }
     __device__ PackedPixel pixel(std::int64_t index, std::int64_t slot) const {
         const PackedPixel green = flags[index * stride + slot] != 0 ? region_level : 0;

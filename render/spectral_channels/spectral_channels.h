@@ -1,14 +1,24 @@
 #pragma once
-// Three complementary views of one spectrum, a pixel each a colour channel, that keep class and
-// redshift readable from bright stars down to a signal-to-noise ratio of about one a pixel.
+// Complementary views of one spectrum, a pixel each a colour channel. The first three, which an
+// image has unless it is told otherwise, keep class and redshift readable from bright stars down to
+// a signal-to-noise ratio of about one a pixel.
 //
-//   red    shape: the denoised flux s = c + e13 e13^2 / (e13^2 + 4 v13) in units of F, the 95th
+//   shape (red): the denoised flux s = c + e13 e13^2 / (e13^2 + 4 v13) in units of F, the 95th
 //          percentile of |s| over the good pixels: asinh(4 s / F) / asinh(4) on -0.25..1.5. Zero
 //          flux keeps one level, so that colours and breaks are seen whatever the brightness.
-//   green  sharp lines: asinh(e3 / sqrt((0.1 c)^2 + v3)) on -4..4. A line of 1 % moves three
+//   sharp-lines (green): asinh(e3 / sqrt((0.1 c)^2 + v3)) on -4..4. A line of 1 % moves three
 //          levels, one of 270 % reaches the end.
-//   blue   broad and faint lines: asinh(e13 / (3 sqrt((0.02 c)^2 + v13))) on -4..4. 13 pixels are
+//   broad-lines (blue), and faint ones: asinh(e13 / (3 sqrt((0.02 c)^2 + v13))) on -4..4. 13 pixels
+//   are
 //          about 900 km/s on the common grid.
+//
+//   flux, continuum: as shape, of the flux itself (c where it is bad) or of c.
+//   continuum-normalised: asinh((flux / c - 1) / 0.1) on -4..4: the contrast whatever the noise.
+//   derivative: asinh(d / sqrt((0.1 c)^2 + v)) on -4..4, d half the difference of the pixel's
+//          neighbours, v its variance; 0 where one of them is bad.
+//   inverse-variance: w in units of its median, on the levels of shape.
+//   good-pixels: 255 where the pixel is good, else 0.
+//   none: 0.
 //
 // c is the continuum; e_k is the mean of flux - c over the k pixels around, weighted with w, and
 // v_k = 1 / sum w its variance. Where the noise is small green and blue show contrast (the same
@@ -22,9 +32,9 @@
 // All window sums are differences of prefix sums: O(pixels). Every device draws the same bytes.
 //
 // A pixel is good when it is not masked, finite, and has a positive inverse variance (if known).
-// Holes of up to 64 bad pixels show the neutral level of green and blue and the continuum in red;
-// longer ones, and bad pixels at either end, are black: nothing was observed there. Spectra
-// without good pixels are black, constant ones a uniform colour.
+// Holes of up to 64 bad pixels (300 or none: MaskedPixels) show the neutral level of lines and the
+// continuum's of shape; longer ones, and bad pixels at either end, are black: nothing was observed
+// there. Spectra without good pixels are black, constant ones a uniform colour.
 
 #include <cstdint>
 #include <span>
@@ -40,14 +50,14 @@ namespace balmer::render {
 class SpectralChannels {
   public:
     /// Red, green and blue of every pixel of `row`; valid until the next call.
-    std::span<const Pixel> pixels(const SpectrumRow& row);
+    std::span<const Pixel> pixels(const SpectrumRow& row, const ImageOptions& options = {});
 
   private:
     void gather(const SpectrumRow& row);
     void estimate_weights();
     void fit_continuum();
     void reject_outliers();
-    void draw();
+    void draw(const spectral::ShownChannels& shown);
 
     bool weights_known_ = false;
     std::int64_t good_ = 0;

@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 
+#include "render/quantile.h"
 #include "render/spectral_channels/spectral_channels.h"
 #include "render/spectral_channels/spectral_channels_math.h"
 
@@ -38,15 +39,6 @@ namespace {
 
 using namespace spectral;
 
-/// The q-th quantile (0..1) of `values`, which it reorders; 0 if there are none.
-double quantile(std::vector<float>& values, double q) {
-    if (values.empty()) return 0.0;
-    const auto at =
-        values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
-    std::nth_element(values.begin(), at, values.end());
-    return *at;
-}
-
 /// Calls `store(i + 1, sums)` with the sums of `values(i)` up to each pixel i, in the order that
 /// tile_pixels states.
 template <std::size_t count, class Values, class Store>
@@ -70,7 +62,8 @@ void prefix_sums(std::int64_t n, const Values& values, const Store& store) {
 
 }  // namespace
 
-std::span<const Pixel> SpectralChannels::pixels(const SpectrumRow& row) {
+std::span<const Pixel> SpectralChannels::pixels(const SpectrumRow& row,
+                                                const ImageOptions& options) {
     gather(row);
     pixels_.assign(row.pixels, Pixel{});
     if (good_ == 0) return pixels_;
@@ -82,7 +75,7 @@ std::span<const Pixel> SpectralChannels::pixels(const SpectrumRow& row) {
         reject_outliers();
         fit_continuum();
     }
-    draw();
+    draw(shown_channels(options));
     return pixels_;
 }
 
@@ -192,7 +185,7 @@ void SpectralChannels::reject_outliers() {
     }
 }
 
-void SpectralChannels::draw() {
+void SpectralChannels::draw(const ShownChannels& shown) {
     const auto n = static_cast<std::int64_t>(flux_.size());
     prefix_sums<2>(
         n,
@@ -214,25 +207,44 @@ void SpectralChannels::draw() {
         if (weight_[i] > 0) sorted_.push_back(static_cast<float>(std::abs(shape[i])));
     }
     const double bright = quantile(sorted_, bright_quantile);
+    double typical_weight = 0.0;
+    if (shown.has(SpectralChannel::inverse_variance)) {
+        sorted_.clear();
+        for (const double weight : weight_) {
+            if (weight > 0) sorted_.push_back(static_cast<float>(weight));
+        }
+        typical_weight = quantile(sorted_, 0.5);
+    }
+    const auto excess_in = [&](SpectralChannel channel, std::int64_t i) {
+        if (weight_[i] == 0) return Excess{};
+        if (channel == SpectralChannel::sharp_lines) return excess(i, sharp_reach);
+        if (channel == SpectralChannel::broad_lines) return excess(i, smooth_reach);
+        const bool has_slope = channel == SpectralChannel::derivative && i > 0 && i + 1 < n &&
+                               weight_[i - 1] > 0 && weight_[i + 1] > 0;
+        return has_slope ? slope_of(flux_[i + 1] - flux_[i - 1], weight_[i - 1], weight_[i + 1])
+                         : Excess{};
+    };
     const LevelTables& tables = level_tables();
     const auto draw_pixel = [&](std::int64_t i) {
-        const double level = continuum_[i];
-        const Excess sharp = weight_[i] > 0 ? excess(i, sharp_reach) : Excess{};
-        const Excess smooth = weight_[i] > 0 ? excess(i, smooth_reach) : Excess{};
-        const double shown[] = {
-            ratio(shape[i], bright),
-            ratio(sharp.mean, std::sqrt(sharp_unit_squared(level, sharp))),
-            ratio(smooth.mean, std::sqrt(smooth_unit_squared(level, smooth))),
-        };
+        const PixelNumbers pixel = {weight_[i] > 0 ? flux_[i] : continuum_[i],
+                                    continuum_[i],
+                                    shape[i],
+                                    weight_[i],
+                                    bright,
+                                    typical_weight};
         for (int c = 0; c < 3; ++c) {
-            const LevelTable& table = c == 0 ? tables.red : tables.line;
-            pixels_[i][c] = static_cast<std::uint8_t>(level_of(table.starts, shown[c]));
+            const SpectralChannel channel = shown.channels[c];
+            const Shown number = shown_in(channel, pixel, excess_in(channel, i));
+            const double unit = number.is_line ? std::sqrt(number.unit) : number.unit;
+            const LevelTable& table = number.is_line ? tables.line : tables.red;
+            pixels_[i][c] =
+                static_cast<std::uint8_t>(level_of(table.starts, ratio(number.value, unit)));
         }
     };
     std::int64_t last_good = -1;
     for (std::int64_t i = 0; i < n; ++i) {
         if (weight_[i] == 0) continue;
-        const bool is_bridged = last_good >= 0 && i - last_good - 1 <= longest_bridged_hole;
+        const bool is_bridged = last_good >= 0 && i - last_good - 1 <= shown.longest_bridged_hole;
         for (std::int64_t j = is_bridged ? last_good + 1 : i; j <= i; ++j) draw_pixel(j);
         last_good = i;
     }

@@ -8,7 +8,7 @@
 // Expected cost: about 25 passes over f64 rows of 4691 pixels (38 KB each), 1 MB a spectrum, out of
 // the L2 cache, where the scratch rows of an H200's 132 blocks (340 KB each, 45 MB) lie: by
 // arithmetic some 0.3 us a spectrum at 4 TB/s, a thousandth of a training step of ViT-B/16 on its
-// image. Nine such rows do not fit in shared memory. 210 registers a thread, one block a
+// image. Nine such rows do not fit in shared memory. Some 200 registers a thread, one block a
 // multiprocessor.
 
 #include "render/spectral_channels/spectral_channels_cuda.h"
@@ -16,6 +16,7 @@
 #include <algorithm>
 
 #include "render/device_image.cuh"
+#include "render/device_quantile.cuh"
 #include "render/spectral_channels/spectral_channels_math.h"
 
 namespace balmer::render {
@@ -25,7 +26,6 @@ using namespace spectral;
 
 constexpr int threads = 256;
 constexpr int most_sums = 5;
-constexpr int digits = 256;  // of a round of the selection
 constexpr int level_starts = 2 * 255;
 
 /// The rows of f64 numbers that a block works in, each with room for n + 1 pixels.
@@ -46,16 +46,13 @@ struct Scratch {
 /// What a block keeps in shared memory.
 struct Shared {
     double* totals;  // [most_sums, threads]
-    int* scratch;    // [32]
-    int* counters;   // [digits]
-    int* choice;     // [2]
+    Selection selection;
     double* levels;  // [level_starts]
 };
 
 std::size_t shared_bytes() {
-    return shared_bytes_of(most_sums * threads * sizeof(double)) +
-           shared_bytes_of(32 * sizeof(int)) + shared_bytes_of(digits * sizeof(int)) +
-           shared_bytes_of(2 * sizeof(int)) + shared_bytes_of(level_starts * sizeof(double));
+    return shared_bytes_of(most_sums * threads * sizeof(double)) + Selection::shared_bytes() +
+           shared_bytes_of(level_starts * sizeof(double));
 }
 
 /// Calls `body(i)` for every pixel, spread over the block.
@@ -107,65 +104,13 @@ __device__ void prefix_sums(const Scratch& rows, std::int64_t n, const Shared& s
     }
 }
 
-/// The digit of the number of this rank, and its rank among those with that digit, into `choice`;
-/// the first warp.
-__device__ __forceinline__ void choose_digit(const Shared& shared, int rank) {
-    constexpr int own_digits = digits / lanes_per_warp;
-    const int lane = static_cast<int>(threadIdx.x);
-    int count = 0;
-    for (int i = 0; i < own_digits; ++i) count += shared.counters[lane * own_digits + i];
-    int up_to = count;
-    BALMER_UNROLL
-    for (int distance = 1; distance < lanes_per_warp; distance *= 2) {
-        const int other = __shfl_up_sync(full_warp, up_to, distance);
-        if (lane >= distance) up_to += other;
-    }
-    int below = up_to - count;
-    if (rank < below || rank >= up_to) return;
-    int digit = lane * own_digits;
-    while (rank >= below + shared.counters[digit]) below += shared.counters[digit++];
-    shared.choice[0] = digit;
-    shared.choice[1] = rank - below;
-}
-
-/// The q-th quantile of the numbers key(i) >= 0 of those pixels for which is_member(i); 0 if there
-/// are none. Every thread gets it. Ends with a barrier.
-template <class IsMember, class Key>
-__device__ double quantile(double q, std::int64_t n, const Shared& shared,
-                           const IsMember& is_member, const Key& key) {
-    const int thread = static_cast<int>(threadIdx.x);
-    int own = 0;
-    for_each_pixel(n, [&](std::int64_t i) { own += is_member(i) ? 1 : 0; });
-    const int members = block_sum(own, shared.scratch);
-    if (members == 0) return 0.0;
-    int rank = static_cast<int>(q * static_cast<double>(members - 1));
-    std::uint32_t found = 0;
-    std::uint32_t known = 0;
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        for (int i = thread; i < digits; i += threads) shared.counters[i] = 0;
-        __syncthreads();
-        for_each_pixel(n, [&](std::int64_t i) {
-            if (!is_member(i)) return;
-            const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(key(i)));
-            if ((bits & known) == found) atomicAdd(shared.counters + (bits >> shift & 0xFFU), 1);
-        });
-        __syncthreads();
-        if (thread < lanes_per_warp) choose_digit(shared, rank);
-        __syncthreads();
-        found |= static_cast<std::uint32_t>(shared.choice[0]) << shift;
-        known |= 0xFFU << shift;
-        rank = shared.choice[1];
-        __syncthreads();
-    }
-    return static_cast<double>(std::bit_cast<float>(found));
-}
-
 /// The work of one block on one spectrum. Every step ends with a barrier.
 struct Channels {
     DeviceRow row;
     std::int64_t n;
     Scratch rows;
     Shared shared;
+    ShownChannels shown;
     double good = 0.0;  // pixels
 
     /// Reads the spectrum and clips its flux; false if it has no good pixel.
@@ -180,9 +125,9 @@ struct Channels {
             rows.continuum()[i] = 0.0;
             own += is_good ? 1 : 0;
         });
-        good = static_cast<double>(block_sum(own, shared.scratch));
-        const double limit = brightest * quantile(
-                                             bright_quantile, n, shared,
+        good = static_cast<double>(block_sum(own, shared.selection.scratch));
+        const double limit = brightest * quantile<threads>(
+                                             bright_quantile, n, shared.selection,
                                              [&](std::int64_t i) { return rows.weight()[i] > 0; },
                                              [&](std::int64_t i) { return fabs(rows.flux()[i]); });
         if (limit > 0) {
@@ -197,8 +142,8 @@ struct Channels {
 
     __device__ void limit_weights() {
         const double limit =
-            largest_relative_weight * quantile(
-                                          0.5, n, shared,
+            largest_relative_weight * quantile<threads>(
+                                          0.5, n, shared.selection,
                                           [&](std::int64_t i) { return rows.weight()[i] > 0; },
                                           [&](std::int64_t i) { return rows.weight()[i]; });
         for_each_pixel(n, [&](std::int64_t i) {
@@ -279,52 +224,80 @@ struct Channels {
             rows.fit_weight()[i] = shape_of(rows.continuum()[i], excess(i, smooth_reach));
         });
         __syncthreads();
-        const double bright = quantile(
-            bright_quantile, n, shared, [&](std::int64_t i) { return rows.weight()[i] > 0; },
+        const double bright = quantile<threads>(
+            bright_quantile, n, shared.selection,
+            [&](std::int64_t i) { return rows.weight()[i] > 0; },
             [&](std::int64_t i) { return fabs(rows.fit_weight()[i]); });
+        double typical_weight = 0.0;
+        if (shown.has(SpectralChannel::inverse_variance)) {
+            typical_weight = quantile<threads>(
+                0.5, n, shared.selection, [&](std::int64_t i) { return rows.weight()[i] > 0; },
+                [&](std::int64_t i) { return rows.weight()[i]; });
+        }
         for_each_pixel(n, [&](std::int64_t i) {
-            pixels[i] = rows.weight()[i] > 0 || is_bridged(i) ? pixel(i, bright) : 0;
+            const bool is_drawn = rows.weight()[i] > 0 || is_bridged(i);
+            pixels[i] = is_drawn ? pixel(i, bright, typical_weight) : 0;
         });
     }
 
-    __device__ PackedPixel pixel(std::int64_t i, double bright) const {
-        const double* red = shared.levels;
-        const double* line = shared.levels + level_starts / 2;
-        const double level = rows.continuum()[i];
-        const bool is_good = rows.weight()[i] > 0;
-        const Excess sharp = is_good ? excess(i, sharp_reach) : Excess{};
-        const Excess smooth = is_good ? excess(i, smooth_reach) : Excess{};
-        const double green = ratio(sharp.mean, sqrt(sharp_unit_squared(level, sharp)));
-        const double blue = ratio(smooth.mean, sqrt(smooth_unit_squared(level, smooth)));
-        return level_of(red, ratio(rows.fit_weight()[i], bright)) | level_of(line, green) << 8 |
-               level_of(line, blue) << 16;
+    __device__ Excess excess_in(SpectralChannel channel, std::int64_t i) const {
+        const double* weight = rows.weight();
+        if (!(weight[i] > 0)) return {};
+        if (channel == SpectralChannel::sharp_lines) return excess(i, sharp_reach);
+        if (channel == SpectralChannel::broad_lines) return excess(i, smooth_reach);
+        const bool has_slope = channel == SpectralChannel::derivative && i > 0 && i + 1 < n &&
+                               weight[i - 1] > 0 && weight[i + 1] > 0;
+        if (!has_slope) return {};
+        return slope_of(rows.flux()[i + 1] - rows.flux()[i - 1], weight[i - 1], weight[i + 1]);
     }
 
-    /// Whether a bad pixel lies in a short hole between good ones.
+    __device__ PackedPixel pixel(std::int64_t i, double bright, double typical_weight) const {
+        const double* red = shared.levels;
+        const double* line = shared.levels + level_starts / 2;
+        const double weight = rows.weight()[i];
+        const double continuum = rows.continuum()[i];
+        const PixelNumbers numbers = {weight > 0 ? rows.flux()[i] : continuum,
+                                      continuum,
+                                      rows.fit_weight()[i],
+                                      weight,
+                                      bright,
+                                      typical_weight};
+        PackedPixel result = 0;
+        BALMER_UNROLL
+        for (int c = 0; c < 3; ++c) {
+            const SpectralChannel channel = shown.channels[c];
+            const Shown number = shown_in(channel, numbers, excess_in(channel, i));
+            const double unit = number.is_line ? sqrt(number.unit) : number.unit;
+            result |= level_of(number.is_line ? line : red, ratio(number.value, unit)) << (8 * c);
+        }
+        return result;
+    }
+
+    /// Whether a bad pixel lies in a hole to be bridged between good ones.
     __device__ bool is_bridged(std::int64_t i) const {
         std::int64_t below = i - 1;
-        while (below >= 0 && i - below <= longest_bridged_hole && !(rows.weight()[below] > 0)) {
+        while (below >= 0 && i - below <= shown.longest_bridged_hole &&
+               !(rows.weight()[below] > 0)) {
             --below;
         }
         if (below < 0 || !(rows.weight()[below] > 0)) return false;
         std::int64_t above = i + 1;
-        while (above < n && above - below - 1 <= longest_bridged_hole &&
+        while (above < n && above - below - 1 <= shown.longest_bridged_hole &&
                !(rows.weight()[above] > 0)) {
             ++above;
         }
-        return above < n && rows.weight()[above] > 0 && above - below - 1 <= longest_bridged_hole;
+        return above < n && rows.weight()[above] > 0 &&
+               above - below - 1 <= shown.longest_bridged_hole;
     }
 };
 
 __global__ void __launch_bounds__(threads, 1)
     spectral_channels_kernel(DeviceBatch batch, std::int64_t count, double* scratch,
-                             LevelTables tables, PackedPixel* pixels) {
+                             LevelTables tables, ShownChannels shown, PackedPixel* pixels) {
     SharedMemory memory;
     Shared shared{};
     shared.totals = memory.array<double>(most_sums * threads);
-    shared.scratch = memory.array<int>(32);
-    shared.counters = memory.array<int>(digits);
-    shared.choice = memory.array<int>(2);
+    shared.selection = Selection::in(memory);
     shared.levels = memory.array<double>(level_starts);
     for (int i = static_cast<int>(threadIdx.x); i < level_starts / 2; i += threads) {
         shared.levels[i] = tables.red.starts[i];
@@ -334,7 +307,7 @@ __global__ void __launch_bounds__(threads, 1)
     for (std::int64_t index = blockIdx.x; index < count; index += gridDim.x) {
         __syncthreads();
         const DeviceRow row = batch.row(index);
-        Channels channels{row, row.pixels, Scratch{own, batch.width + 1}, shared};
+        Channels channels{row, row.pixels, Scratch{own, batch.width + 1}, shared, shown};
         PackedPixel* target = pixels + index * batch.width;
         if (!channels.gather()) {
             for_each_pixel(row.pixels, [&](std::int64_t i) { target[i] = 0; });
@@ -370,7 +343,7 @@ Buffer spectral_channels_device(const Context& context, const ImageRequest& requ
         static_cast<std::size_t>(blocks * Scratch::rows * (batch.width + 1)) * sizeof(double));
     launch("spectral_channels", context, spectral_channels_kernel,
            {{static_cast<unsigned>(blocks)}, threads, shared_bytes()}, batch, count,
-           static_cast<double*>(scratch.data()), level_tables(),
+           static_cast<double*>(scratch.data()), level_tables(), shown_channels(request.options),
            static_cast<PackedPixel*>(pixels.data()));
     return pixels;
 }

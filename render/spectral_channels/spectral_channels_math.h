@@ -5,12 +5,15 @@
 
 #include <cstdint>
 
+#include "render/image_options.h"
+
 namespace balmer::render::spectral {
 
 inline constexpr std::int64_t continuum_reach = 150;  // pixels either side: 301 in all
 inline constexpr std::int64_t sharp_reach = 1;        // 3
 inline constexpr std::int64_t smooth_reach = 6;       // 13
-inline constexpr std::int64_t longest_bridged_hole = 64;
+inline constexpr std::int64_t short_hole = 64;
+inline constexpr std::int64_t long_hole = 300;  // every pixel still has a continuum
 inline constexpr int rejections = 2;
 inline constexpr double rejection_limit = 2.0;           // in units of the local scatter
 inline constexpr double largest_relative_weight = 10.0;  // of the median weight
@@ -83,6 +86,73 @@ constexpr double smooth_unit_squared(double continuum, const Excess& smooth) {
 
 constexpr double ratio(double a, double b) {
     return b > 0 ? a / b : 0.0;
+}
+
+/// What an image shows of a spectrum.
+struct ShownChannels {
+    SpectralChannel channels[3];
+    std::int64_t longest_bridged_hole;
+
+    constexpr bool has(SpectralChannel channel) const {
+        return channels[0] == channel || channels[1] == channel || channels[2] == channel;
+    }
+};
+
+constexpr ShownChannels shown_channels(const ImageOptions& options) {
+    const std::int64_t longest = options.masked == MaskedPixels::colour        ? 0
+                                 : options.masked == MaskedPixels::interpolate ? long_hole
+                                                                               : short_hole;
+    return {{options.channels[0], options.channels[1], options.channels[2]}, longest};
+}
+
+/// Half the difference of a pixel's neighbours, good ones with the weights `before` and `after`.
+constexpr Excess slope_of(double difference, double before, double after) {
+    return {difference / 2.0, (1.0 / before + 1.0 / after) / 4.0};
+}
+
+/// Numbers of one pixel.
+struct PixelNumbers {
+    double flux;  ///< the continuum where it is bad
+    double continuum;
+    double shape;
+    double weight;          ///< 0 where it is bad
+    double bright;          ///< F
+    double typical_weight;  ///< median of the good pixels
+};
+
+/// A number in a unit, and the table its level comes from. Lines: the square of the unit.
+struct Shown {
+    double value;
+    double unit;
+    bool is_line;
+};
+
+/// What a channel shows of a pixel; `excess` is that of the channel, where it has one.
+constexpr Shown shown_in(SpectralChannel channel, const PixelNumbers& pixel, const Excess& excess) {
+    constexpr double beyond = 1e300;
+    switch (channel) {
+        case SpectralChannel::shape:
+            return {pixel.shape, pixel.bright, false};
+        case SpectralChannel::flux:
+            return {pixel.flux, pixel.bright, false};
+        case SpectralChannel::continuum:
+            return {pixel.continuum, pixel.bright, false};
+        case SpectralChannel::sharp_lines:
+        case SpectralChannel::derivative:
+            return {excess.mean, sharp_unit_squared(pixel.continuum, excess), true};
+        case SpectralChannel::broad_lines:
+            return {excess.mean, smooth_unit_squared(pixel.continuum, excess), true};
+        case SpectralChannel::continuum_normalised:
+            return {pixel.flux - pixel.continuum, sharp_unit_squared(pixel.continuum, Excess{}),
+                    true};
+        case SpectralChannel::inverse_variance:
+            return {pixel.weight, pixel.typical_weight, false};
+        case SpectralChannel::good_pixels:
+            return {pixel.weight > 0 ? beyond : -beyond, 1.0, false};
+        case SpectralChannel::none:
+            break;
+    }
+    return {-beyond, 1.0, false};
 }
 
 /// Level k of a channel begins at entry k - 1.

@@ -132,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, DeviceImages, ::testing::ValuesIn(cases()),
 /// One spectrum of the common grid, in the size that models take.
 TEST(DeviceImage, OfTheCommonGridHasTheBytesOfTheCpu) {
     TestSpectra spectra = line_spectrum(4691, 5.0, 2.0, 1000, 5, 1.0);
-    for (const char* type : {"map2d-norm", "map2d-robust", "patch-rows"}) {
+    for (const char* type : {"map2d-deriv", "map2d-roi", "map2d-robust", "patch-rows"}) {
         ImageOptions options;
         options.type = type;
         expect_same_bytes<bfloat16>(spectra.batch(), options);
@@ -161,6 +161,51 @@ TEST(DeviceImage, EveryKindOfBadSpectrumHasTheBytesOfTheCpu) {
             ImageOptions options = small(32, 2, 8);
             options.type = type.name;
             expect_same_bytes<std::uint8_t>(spectra.batch(), options);
+        }
+    }
+}
+
+/// FAULTS 12-17: far more pixels than places. map2d-roi: see Map2dRoi.
+TEST(DeviceImage, OfAHundredThousandPixelsHasTheBytesOfTheCpu) {
+    TestSpectra spectra = line_spectrum(100'000, 5.0, 2.0, 99'000, 5, 1.0);
+    for (const char* type : {"map2d", "map2d-norm", "map2d-deriv"}) {
+        ImageOptions options = small(64, 1, 8);
+        options.type = type;
+        options.range = ColourRange::asinh;
+        expect_same_bytes<std::uint8_t>(spectra.batch(), options);
+    }
+}
+
+TEST(DeviceImage, OfEveryColourRangeHasTheBytesOfTheCpu) {
+    Survey survey(400, {400, 0, 1, 2, 250, 399});
+    for (const auto range : {ColourRange::minmax, ColourRange::percentile, ColourRange::asinh}) {
+        ImageOptions options = small(40, 2, 8);
+        options.type = "map2d";
+        options.colour_map = "gray";
+        options.range = range;
+        for (const bool is_changed : {false, true}) {
+            options.interpolate = is_changed;
+            options.use_mask = !is_changed;
+            expect_same_bytes<std::uint8_t>(survey.batch, options);
+        }
+    }
+}
+
+TEST(DeviceImage, OfEveryChannelHasTheBytesOfTheCpu) {
+    using enum SpectralChannel;
+    const std::array<SpectralChannel, 3> triples[] = {
+        {flux, continuum, continuum_normalised},
+        {derivative, inverse_variance, good_pixels},
+        {none, broad_lines, shape},
+    };
+    Survey survey(700, {700, 0, 1, 640});
+    ImageOptions options = small(48, 2, 8);
+    for (const auto& triple : triples) {
+        options.channels = triple;
+        for (const auto masked : {MaskedPixels::colour, MaskedPixels::interpolate}) {
+            options.masked = masked;
+            options.type = masked == MaskedPixels::colour ? "map2d-robust" : "patch-rows";
+            expect_same_bytes<std::uint8_t>(survey.batch, options);
         }
     }
 }

@@ -30,6 +30,11 @@ TEST(ImageOptions, SurviveTheWayThroughAMap) {
     options.fill_order = FillOrder::boustrophedon;
     options.interpolate = true;
     options.use_mask = false;
+    options.colour_map = "magma";
+    options.range = ColourRange::asinh;
+    options.channels = {SpectralChannel::continuum_normalised, SpectralChannel::none,
+                        SpectralChannel::derivative};
+    options.masked = MaskedPixels::interpolate;
     options.vmin = -1.0 / 3.0;
     options.vmax = 1e300;
     options.mean = {0.485F, 0.456F, 0.406F};
@@ -54,7 +59,13 @@ TEST(ImageOptions, Fault42UnknownNamesComeWithTheNearest) {
     EXPECT_EQ(usage_message([] {
                   image_options_from_map({{"colour_map", "viridsi"}});
               }),
-              "unknown colour map 'viridsi', did you mean 'viridis'? Known: viridis");
+              "unknown colour map 'viridsi', did you mean 'viridis'? Known: viridis, magma, gray");
+    EXPECT_EQ(
+        usage_message([] {
+            image_options_from_map({{"range", "percentiles"}});
+        }),
+        "unknown colour range 'percentiles', did you mean 'percentile'? Known: fixed, minmax, "
+        "percentile, asinh");
 }
 
 TEST(ImageOptions, Fault42ValuesThatMakeNoSenseAreRefused) {
@@ -69,6 +80,10 @@ TEST(ImageOptions, Fault42ValuesThatMakeNoSenseAreRefused) {
         {{"fill_order", "snake"}},
         {{"vmin", "200"}},
         {{"vmax", "nan"}},
+        {{"channels", "flux,shape"}},
+        {{"channels", "flux,shape,none,none"}},
+        {{"channels", "flux,shape,lines"}},
+        {{"masked", "bridged"}},
         {{"mean", "0.5,0.5"}},
         {{"mean", "0.5,0.5,0.5,0.5"}},
         {{"mean", "0.5,0.5,inf"}},

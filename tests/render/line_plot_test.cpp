@@ -52,6 +52,7 @@ std::vector<Golden> read_goldens(const std::string& folder) {
         const std::size_t first = is_own ? next : record.at("flux").get<std::size_t>();
         const json& w = record.at("wavelength");
         TestSpectra spectra;
+        spectra.has_wavelength = !w.is_null();
         for (std::size_t i = 0; i < pixels; ++i) {
             spectra.flux.push_back(flux.at((first + i) % flux.size()));
             if (w == "own") {

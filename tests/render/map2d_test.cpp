@@ -23,18 +23,49 @@ using nlohmann::json;
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-json read_golden() {
-    std::ifstream stream(std::string(BALMER_TEST_DATA) + "/map2d.json");
-    return json::parse(stream);
-}
+/// A folder that golden/make_map2d.py wrote.
+struct Goldens {
+    json spectra;
+    std::vector<float> flux;
+    std::vector<double> wavelength;  ///< of observed spectra
 
-std::vector<float> read_fluxes() {
-    std::ifstream stream(std::string(BALMER_TEST_DATA) + "/map2d_flux.f32", std::ios::binary);
-    const std::string bytes((std::istreambuf_iterator<char>(stream)), {});
-    std::vector<float> fluxes(bytes.size() / sizeof(float));
-    std::memcpy(fluxes.data(), bytes.data(), fluxes.size() * sizeof(float));
-    return fluxes;
-}
+    explicit Goldens(const std::string& folder)
+        : flux(read<float>(folder + "/map2d_flux.f32")),
+          wavelength(read<double>(folder + "/map2d_wavelength.f64")) {
+        const auto more = read<float>(folder + "/map2d_roi_flux.f32");
+        flux.insert(flux.end(), more.begin(), more.end());
+        std::ifstream stream(folder + "/map2d.json");
+        spectra = json::parse(stream).at("spectra");
+    }
+
+    TestSpectra spectrum(std::size_t start, const json& record) const {
+        TestSpectra spectra;
+        const std::size_t pixels = record.at("pixels");
+        spectra.flux.assign(flux.begin() + start, flux.begin() + start + pixels);
+        if (record.at("wavelength").is_null()) {
+            spectra.wavelength.assign(wavelength.begin() + start,
+                                      wavelength.begin() + start + pixels);
+            return spectra;
+        }
+        const std::array<double, 3> w = record.at("wavelength");
+        for (std::size_t i = 0; i < pixels; ++i) {
+            const auto x = static_cast<double>(i);
+            spectra.wavelength.push_back(w[0] + x * (w[1] + x * w[2]));
+        }
+        return spectra;
+    }
+
+  private:
+    /// Nothing if there is no such file.
+    template <class T>
+    static std::vector<T> read(const std::string& path) {
+        std::ifstream stream(path, std::ios::binary);
+        const std::string bytes((std::istreambuf_iterator<char>(stream)), {});
+        std::vector<T> numbers(bytes.size() / sizeof(T));
+        std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(T));
+        return numbers;
+    }
+};
 
 ImageOptions reference_options(const json& image) {
     ImageOptions options;
@@ -44,31 +75,24 @@ ImageOptions reference_options(const json& image) {
     options.fill_order =
         image.at("fill_order") == "standard" ? FillOrder::standard : FillOrder::boustrophedon;
     options.use_mask = false;
-    return options;
+    return image_options_from_map({{"colour_map", image.value("colour_map", "viridis")},
+                                   {"range", image.value("range", "fixed")}},
+                                  options);
 }
 
-TEST(Map2d, EveryGoldenOfMatplotlibAndNumpyIsEqualBitForBit) {
-    const json golden = read_golden();
-    const std::vector<float> fluxes = read_fluxes();
+/// Draws every image of the folder; how many.
+int expect_equal_images(const Goldens& goldens) {
     std::size_t start = 0;
     int compared = 0;
-    for (const auto& record : golden.at("spectra")) {
-        TestSpectra spectra;
-        const std::size_t pixels = record.at("pixels");
-        ASSERT_LE(start + pixels, fluxes.size());
-        spectra.flux.assign(fluxes.begin() + start, fluxes.begin() + start + pixels);
-        const std::array<double, 3> w = record.at("wavelength");
-        for (std::size_t i = 0; i < pixels; ++i) {
-            const auto x = static_cast<double>(i);
-            spectra.wavelength.push_back(w[0] + x * (w[1] + x * w[2]));
-        }
-        start += pixels;
+    for (const auto& record : goldens.spectra) {
+        TestSpectra spectra = goldens.spectrum(start, record);
+        start += spectra.flux.size();
         for (const auto& image : record.at("images")) {
             std::vector<Context> contexts = {{}};
-            // Every twentieth on the devices too, under one schedule after the other.
+            // Every 21st on the devices too, under one schedule after the other.
             const auto devices = device_contexts();
-            if (compared % 20 == 0 && !devices.empty()) {
-                contexts.push_back(devices[compared / 20 % devices.size()]);
+            if (compared % 21 == 0 && !devices.empty()) {
+                contexts.push_back(devices[compared / 21 % devices.size()]);
             }
             for (const Context& context : contexts) {
                 const auto drawn = images_of(spectra, reference_options(image), context);
@@ -79,8 +103,21 @@ TEST(Map2d, EveryGoldenOfMatplotlibAndNumpyIsEqualBitForBit) {
             ++compared;
         }
     }
-    EXPECT_EQ(start, fluxes.size());
-    EXPECT_GT(compared, 600);
+    EXPECT_EQ(start, goldens.flux.size());
+    return compared;
+}
+
+TEST(Map2d, EveryGoldenOfMatplotlibNumpyScipyAndPandasIsEqualBitForBit) {
+    EXPECT_GT(expect_equal_images(Goldens(BALMER_TEST_DATA)), 1000);
+}
+
+TEST(Map2d, SoIsEveryGoldenOfObservedSpectra) {
+    const char* folder = std::getenv("BALMER_MAP2D_GOLDENS");
+    if (folder == nullptr) {
+        GTEST_SKIP() << "BALMER_MAP2D_GOLDENS is unset: golden/make_map2d.py makes such a folder "
+                        "from $BALMER_SPECTRA";
+    }
+    EXPECT_GT(expect_equal_images(Goldens(folder)), 0);
 }
 
 TEST(Map2d, TheRowCutByTheLowerEdgeStillShowsItsValues) {
@@ -118,6 +155,80 @@ TEST(Map2d, MaskedPixelsAreDrawnAsZeroUnlessTheMaskIsIgnored) {
     options.use_mask = false;
     image = images_of(spectra, options);
     EXPECT_EQ(at(image, options, 3, 0, 1), at(image, options, 0, 0, 1));
+}
+
+/// The colour of the value of an image with one block a value, as its number in the map.
+int colour_number(const std::vector<std::uint8_t>& image, const ImageOptions& options, int slot) {
+    const auto& table = find_colour_map(options.colour_map);
+    const int x = slot % 224;
+    const int y = slot / 224;
+    for (int k = 0; k < 256; ++k) {
+        bool is_equal = true;
+        for (int c = 0; c < 3; ++c)
+            is_equal = is_equal && at(image, options, x, y, c) == table[k][c];
+        if (is_equal) return k;
+    }
+    return -1;
+}
+
+ImageOptions coloured(ColourRange range) {
+    ImageOptions options;
+    options.type = "map2d";
+    options.block_size = 1;
+    options.colour_map = "magma";  // without two equal colours
+    options.range = range;
+    return options;
+}
+
+TEST(Map2dColours, RangesOfTheSpectrumLeaveBadPixelsOut) {
+    TestSpectra spectra;
+    for (int i = 0; i <= 1000; ++i) spectra.flux.push_back(static_cast<float>(i));
+    spectra.flux.insert(spectra.flux.end(), {1e9F, -1e9F, nan, infinity});
+    spectra.mask.assign(spectra.flux.size(), 0);
+    spectra.mask[1001] = spectra.mask[1002] = 1;
+    ImageOptions options = coloured(ColourRange::minmax);
+    auto image = images_of(spectra, options);
+    for (const int i : {0, 1, 3, 4, 500, 999, 1000}) {
+        EXPECT_EQ(colour_number(image, options, i), std::min(255, i * 256 / 1000)) << i;
+    }
+    options = coloured(ColourRange::percentile);
+    image = images_of(spectra, options);
+    for (const int i : {0, 10, 13, 500, 989, 990, 1000}) {
+        EXPECT_EQ(colour_number(image, options, i), std::clamp((i - 10) * 256 / 980, 0, 255)) << i;
+    }
+}
+
+TEST(Map2dColours, AsinhShowsTheScatterAndTheBrightestLine) {
+    TestSpectra spectra;
+    for (int i = 0; i <= 1000; ++i) spectra.flux.push_back(40.0F + static_cast<float>(i) / 500);
+    spectra.flux[10] = 41.0F + 1e6F;
+    spectra.flux[20] = 41.0F - 1e6F;
+    const ImageOptions options = coloured(ColourRange::asinh);
+    const auto image = images_of(spectra, options);
+    const double unit = 1.4826 * 0.5;
+    for (const int i : {0, 250, 480, 530, 1000}) {
+        const double place = std::asinh((spectra.flux[i] - 41.0) / unit) / std::asinh(100.0);
+        EXPECT_NEAR(colour_number(image, options, i), 128 + 128 * place, 1.1) << i;
+    }
+    EXPECT_EQ(colour_number(image, options, 10), 255);
+    EXPECT_EQ(colour_number(image, options, 20), 0);
+}
+
+TEST(Map2dColours, Fault14AndFault17RangesWithoutExtentHaveOneColour) {
+    for (const bool is_masked : {false, true}) {
+        TestSpectra spectra;
+        spectra.flux.assign(300, 12.5F);
+        if (is_masked) spectra.mask.assign(300, 1);
+        for (const auto range :
+             {ColourRange::minmax, ColourRange::percentile, ColourRange::asinh}) {
+            const ImageOptions options = coloured(range);
+            const auto image = images_of(spectra, options);
+            const int only = range == ColourRange::asinh ? 128 : 0;
+            for (const int i : {0, 299, 300, 50175}) {
+                EXPECT_EQ(colour_number(image, options, i), only) << name_of(range);
+            }
+        }
+    }
 }
 
 TEST(Map2dNorm, MaskedPixelsTakeNoPartInTheRange) {

@@ -23,6 +23,7 @@ struct TestSpectra {
     std::vector<double> wavelength;
     std::vector<std::int64_t> lengths;
     std::int64_t count = 1;
+    bool has_wavelength = true;
 
     std::int64_t pixels() const { return static_cast<std::int64_t>(flux.size()) / count; }
     SpectrumBatch batch() {
@@ -33,10 +34,10 @@ struct TestSpectra {
         if (!inverse_variance.empty()) {
             batch.inverse_variance = View(inverse_variance.data(), DType::f32, shape);
         }
-        while (wavelength.size() < flux.size()) {
+        while (has_wavelength && wavelength.size() < flux.size()) {
             wavelength.push_back(3600.0 + static_cast<double>(wavelength.size()));
         }
-        batch.wavelength = View(wavelength.data(), DType::f64, shape);
+        if (has_wavelength) batch.wavelength = View(wavelength.data(), DType::f64, shape);
         if (!lengths.empty()) batch.lengths = View(lengths.data(), DType::i64, {count});
         return batch;
     }

@@ -148,6 +148,121 @@ TEST(SpectralChannels, Fault14NoGoodPixelIsBlack) {
     for (const auto& pixel : channels_of(spectra)) ASSERT_EQ(pixel, Pixel{});
 }
 
+/// The channels of that name, in red.
+std::vector<int> levels_of(TestSpectra& spectra, SpectralChannel channel,
+                           MaskedPixels masked = MaskedPixels::bridge_short) {
+    ImageOptions options;
+    options.channels[0] = channel;
+    options.masked = masked;
+    SpectralChannels channels;
+    std::vector<int> levels;
+    for (const Pixel& pixel : channels.pixels(spectrum_row(spectra.batch(), 0, true), options)) {
+        levels.push_back(pixel[0]);
+    }
+    return levels;
+}
+
+TEST(SpectralChannels, EveryOneCanStandInEveryColour) {
+    using enum SpectralChannel;
+    auto spectra = line_spectrum(900, 8.0, 1.0, 400, 8, 0.3);
+    SpectralChannels channels;
+    for (const auto channel : {shape, sharp_lines, broad_lines, flux, continuum,
+                               continuum_normalised, derivative, inverse_variance, good_pixels}) {
+        ImageOptions options;
+        options.channels = {channel, none, channel};
+        const auto levels = levels_of(spectra, channel);
+        const auto pixels = channels.pixels(spectrum_row(spectra.batch(), 0, true), options);
+        for (std::size_t i = 0; i < pixels.size(); ++i) {
+            ASSERT_EQ(pixels[i][0], levels[i]) << name_of(channel);
+            ASSERT_EQ(pixels[i][1], 0);
+            ASSERT_EQ(pixels[i][2], levels[i]) << name_of(channel);
+        }
+    }
+}
+
+TEST(SpectralChannels, FluxIsNotDenoisedAndTheContinuumHasNoLine) {
+    auto spectra = line_spectrum(4691, 8.0, 2.0, 2000, 8, 3.0);
+    const auto scatter = [](const std::vector<int>& levels) {
+        double sum = 0;
+        for (int i = 3001; i < 4000; ++i) sum += std::abs(levels[i] - levels[i - 1]);
+        return sum / 999;
+    };
+    const auto flux = levels_of(spectra, SpectralChannel::flux);
+    const auto shape = levels_of(spectra, SpectralChannel::shape);
+    const auto continuum = levels_of(spectra, SpectralChannel::continuum);
+    EXPECT_GT(scatter(flux), 5 * scatter(shape));
+    EXPECT_LT(scatter(continuum), 0.5);
+    EXPECT_GT(shape[2000], continuum[2000] + 20);
+    EXPECT_NEAR(continuum[2000], continuum[1900], 3);
+}
+
+TEST(SpectralChannels, ContinuumNormalisedShowsContrastWhateverTheNoise) {
+    auto spectra = line_spectrum(4691, 8.0, 1.0, 2000, 8, 0.0);
+    auto levels = levels_of(spectra, SpectralChannel::continuum_normalised);
+    EXPECT_NEAR(levels[2000], 255 * (std::asinh(1.0 / 0.1) + 4) / 8, 2);
+    EXPECT_NEAR(levels[2500], neutral, 1);
+    const auto clean = levels;
+    for (float& weight : spectra.inverse_variance) weight = 1e-3F;
+    levels = levels_of(spectra, SpectralChannel::continuum_normalised);
+    EXPECT_NEAR(levels[2000], clean[2000], 1);
+}
+
+TEST(SpectralChannels, TheDerivativeChangesItsSignAtALine) {
+    auto spectra = line_spectrum(4691, 8.0, 1.0, 2000, 8, 0.0);
+    const auto levels = levels_of(spectra, SpectralChannel::derivative);
+    // The steepest slope, 8 pixels away: exp(-1/2) / 8 of the continuum a pixel.
+    const double steepest = std::asinh(std::exp(-0.5) / 8 / 0.1);
+    EXPECT_NEAR(levels[1992], 255 * (4 + steepest) / 8, 2);
+    EXPECT_NEAR(levels[2008], 255 * (4 - steepest) / 8, 2);
+    EXPECT_NEAR(levels[2000], neutral, 1);
+    spectra.inverse_variance[1993] = 0;
+    EXPECT_EQ(levels_of(spectra, SpectralChannel::derivative)[1992], neutral);
+}
+
+TEST(SpectralChannels, InverseVarianceIsInUnitsOfItsMedian) {
+    auto spectra = line_spectrum(1000, 8.0, 0.0, 0, 1, 0.0);
+    spectra.inverse_variance.assign(1000, 7.0F);
+    for (int i = 0; i < 100; ++i) spectra.inverse_variance[i] = 14.0F;
+    for (int i = 100; i < 200; ++i) spectra.inverse_variance[i] = 0.0F;
+    const auto levels = levels_of(spectra, SpectralChannel::inverse_variance);
+    const auto expected = [](double weight) {
+        return 255 * (std::asinh(4 * weight) / std::asinh(4.0) + 0.25) / 1.75;
+    };
+    EXPECT_NEAR(levels[50], expected(2.0), 1);
+    EXPECT_EQ(levels[150], 0);
+    EXPECT_NEAR(levels[500], expected(1.0), 1);
+}
+
+TEST(SpectralChannels, MaskedPixelsAreBridgedAsIsAskedFor) {
+    auto spectra = line_spectrum(2000, 8.0, 0.0, 0, 1, 0.0);
+    spectra.mask.assign(2000, 0);
+    const auto mask = [&](int begin, int end) {
+        std::fill(spectra.mask.begin() + begin, spectra.mask.begin() + end, 1);
+    };
+    mask(0, 20);
+    mask(300, 364);
+    mask(500, 565);
+    mask(800, 1100);
+    mask(1400, 1701);
+    const auto drawn = [&](MaskedPixels masked) {
+        const auto levels = levels_of(spectra, SpectralChannel::continuum, masked);
+        const auto good = levels_of(spectra, SpectralChannel::good_pixels, masked);
+        std::vector<bool> places;
+        for (const int i : {10, 330, 530, 950, 1550}) {
+            places.push_back(levels[i] != 0);
+            EXPECT_EQ(good[i], 0) << i;
+            if (levels[i] == 0) continue;
+            EXPECT_NEAR(levels[i], levels[i > 400 ? 1300 : 400], 20) << i;
+        }
+        EXPECT_EQ(good[250], 255);
+        return places;
+    };
+    using Places = std::vector<bool>;
+    EXPECT_EQ(drawn(MaskedPixels::colour), (Places{false, false, false, false, false}));
+    EXPECT_EQ(drawn(MaskedPixels::bridge_short), (Places{false, true, false, false, false}));
+    EXPECT_EQ(drawn(MaskedPixels::interpolate), (Places{false, true, true, true, false}));
+}
+
 TEST(Map2dRobust, PutsTheChannelsInBlocks) {
     auto spectra = line_spectrum(4691, 8.0, 1.0, 2000, 6, 0.5);
     const auto pixels = channels_of(spectra);

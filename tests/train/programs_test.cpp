@@ -225,6 +225,30 @@ TEST_F(Programs, ConfigurationFileGivesTheSameRun) {
     EXPECT_TRUE(checkpoint_bytes("a") == checkpoint_bytes("b"));
 }
 
+TEST_F(Programs, ImageOptionsAreKeptInTheModelAndTheRun) {
+    // map2d-roi draws from the wavelengths, which no other map needs.
+    const Outcome trained = train(
+        "--out run --max-steps 1 --image map2d-roi --colour-map magma --range asinh --vmin -2.5 "
+        "--channels flux,continuum-normalised,none --masked colour --interpolate true");
+    ASSERT_EQ(trained.code, 0) << trained.error;
+    const auto image = vit::load_model(path("run"))->config().image;
+    EXPECT_EQ(image.at("type"), "map2d-roi");
+    EXPECT_EQ(image.at("interpolate"), "true");
+    EXPECT_EQ(image.at("colour_map"), "magma");
+    EXPECT_EQ(image.at("range"), "asinh");
+    EXPECT_EQ(image.at("vmin"), "-2.5");
+    EXPECT_EQ(image.at("channels"), "flux,continuum-normalised,none");
+    EXPECT_EQ(image.at("masked"), "colour");
+    // What the run says of itself starts the same one.
+    data::write_text(path("run.toml"), data::read_text(path("run/resolved.toml")));
+    const Outcome again = run("vit-train", "--config run.toml --out again");
+    ASSERT_EQ(again.code, 0) << again.error;
+    EXPECT_EQ(vit::load_model(path("again"))->config().image, image);
+    const Outcome wrong = train("--out wrong --max-steps 1 --channels flux,lines,none");
+    EXPECT_EQ(wrong.code, 2);
+    EXPECT_NE(wrong.error.find("unknown channel 'lines'"), std::string::npos) << wrong.error;
+}
+
 TEST_F(Programs, PretrainedHeadsThatFitAreKept) {
     ASSERT_EQ(train("--out first --max-steps 3").code, 0);
     const std::string again =
