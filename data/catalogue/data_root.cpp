@@ -46,7 +46,7 @@ void add_sdss(const CatalogueRow& row, std::vector<std::string>& found) {
     found.push_back(plate + "/" + name);
     if (row.run2d.empty()) return;
     for (const char* const kind : {"lite/", "full/", ""}) {
-        found.push_back(row.run2d + "/spectra/" + kind + plate + "/" + name);
+        found.push_back(fmt::format("{}/spectra/{}{}/{}", row.run2d, kind, plate, name));
     }
 }
 

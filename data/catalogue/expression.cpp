@@ -377,6 +377,7 @@ void Expression::require_columns(const std::vector<NamedColumn>& known) const {
             fmt::format("'{}' at character {}: ", printable(*text_, 200), positions_[i] + 1);
         if (found == known.end()) {
             std::vector<std::string> names;
+            names.reserve(known.size());
             for (const NamedColumn& one : known) names.push_back(one.name);
             throw UsageError(place + unknown_name("column", used.name, names).what());
         }

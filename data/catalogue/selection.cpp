@@ -96,6 +96,7 @@ std::vector<Preset> presets_named(const std::vector<std::string>& names) {
                                         [&](const auto& preset) { return name == preset.name; });
         if (found == all.end()) {
             std::vector<std::string> known;
+            known.reserve(all.size());
             for (const auto& preset : all) known.emplace_back(preset.name);
             throw unknown_name("selection", name, known);
         }
