@@ -9,12 +9,12 @@
 #include <numeric>
 
 #include "data/program/arguments.h"
+#include "data/program/compute.h"
 #include "data/program/progress.h"
 #include "tensor/ops.h"
 #include "train/evaluation.h"
 #include "train/inference.h"
 #include "train/model_input.h"
-#include "data/program/compute.h"
 #include "train/spectrum_source.h"
 #include "vit/embeddings.h"
 #include "vit/model_directory.h"
