@@ -19,6 +19,8 @@ const char* name_of(Status status) {
             return "BAD_STRUCTURE";
         case Status::compressed_image:
             return "COMPRESSED_IMAGE";
+        case Status::bad_checksum:
+            return "BAD_CHECKSUM";
         case Status::bad_gzip:
             return "BAD_GZIP";
         case Status::unknown_layout:

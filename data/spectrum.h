@@ -29,6 +29,7 @@ enum SpectrumFlag : std::uint32_t {
     bad_variance = 1U << 2,     ///< negative or non-finite inverse variance was set to 0
     rest_frame = 1U << 3,   ///< the star's velocity was taken out: nothing to learn a redshift from
     arm_missing = 1U << 4,  ///< an arm of the spectrograph gives no pixel, the others are used
+    checksum_mismatch = 1U << 5,  ///< CHECKSUM or DATASUM of the file says otherwise than its bytes
 };
 
 /// Pixels are in vacuum wavelength (A), strictly increasing. All arrays have the same length.
@@ -66,6 +67,7 @@ enum class Status : std::uint8_t {
     truncated,                ///< header or data end early
     bad_structure,            ///< a header describes data that cannot be
     compressed_image,         ///< tile-compressed HDU without --allow-compressed
+    bad_checksum,             ///< CHECKSUM or DATASUM says otherwise than the bytes (--strict)
     bad_gzip,                 ///< CRC error or larger than the byte limit
     unknown_layout,           ///< readable, but no reader recognises it
     not_observed,             ///< templates, eigenspectra and means: no spectrum of one object

@@ -255,6 +255,24 @@ const std::vector<Hdu>& FitsFile::hdus() const {
     return implementation_->hdus;
 }
 
+std::string FitsFile::checksum_fault() const {
+    for (const Hdu& hdu : hdus()) {
+        if (!implementation_->has_card(hdu, "CHECKSUM") &&
+            !implementation_->has_card(hdu, "DATASUM")) {
+            continue;
+        }
+        implementation_->select(hdu);
+        int data = 0;
+        int whole = 0;
+        int status = 0;
+        fits_verify_chksum(implementation_->handle, &data, &whole, &status);
+        implementation_->require(status, hdu);
+        if (data < 0) return fmt::format("HDU {}: DATASUM disagrees with the data", hdu.index);
+        if (whole < 0) return fmt::format("HDU {}: CHECKSUM disagrees with the HDU", hdu.index);
+    }
+    return "";
+}
+
 const Hdu* FitsFile::hdu_named(std::string_view name) const {
     const auto found = std::find_if(hdus().begin(), hdus().end(),
                                     [&](const Hdu& hdu) { return same_name(hdu.name, name); });

@@ -34,6 +34,10 @@ class FitsFile {
     /// The HDU of that EXTNAME (any case), or nullptr.
     const Hdu* hdu_named(std::string_view name) const;
 
+    /// Which HDU's CHECKSUM or DATASUM disagrees with its bytes, in a line; empty if none does (or
+    /// has one). Source: FITS standard 4.0, section 4.4.2.7.
+    std::string checksum_fault() const;
+
     /// A header value; empty when the keyword is absent, undefined or of another type. A number
     /// written as a string ('123.4') counts as a number.
     std::optional<double> real_key(const Hdu& hdu, const std::string& keyword) const;

@@ -78,8 +78,14 @@ std::span<const SpectrumReader> spectrum_readers() {
 }
 
 void read_spectra(const SourceFile& file, const ReadOptions& options, const ReadSink& sink) {
+    const std::string fault =
+        file.fits() != nullptr ? file.fits()->checksum_fault() : std::string();
+    if (options.strict && !fault.empty()) {
+        throw SpectrumError(file.path(), Status::bad_checksum, fault);
+    }
     const auto accept = [&](Spectrum&& spectrum) {
         spectrum.file = file.path();
+        if (!fault.empty()) spectrum.flags |= checksum_mismatch;
         if (auto skipped = validate(spectrum, options.minimum_good_pixels)) {
             sink.skipped(std::move(*skipped));
         } else {

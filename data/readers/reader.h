@@ -16,9 +16,9 @@ namespace balmer::data {
 struct ReadOptions {
     std::string survey = "auto";             ///< of the readers to ask, or found from the content
     std::int64_t minimum_good_pixels = 200;  ///< fewer: little_coverage
-    bool strict = false;                     ///< fibre-level mask bits reject pixels too
-    bool allow_compressed = false;           ///< tile-compressed HDUs
-    WavelengthScale wavelength;              ///< for files that do not say it, of no known survey
+    bool strict = false;            ///< fibre-level mask bits and wrong checksums reject too
+    bool allow_compressed = false;  ///< tile-compressed HDUs
+    WavelengthScale wavelength;     ///< for files that do not say it, of no known survey
     std::int64_t byte_limit = GateOptions{}.byte_limit;
 };
 

@@ -1,6 +1,7 @@
 // vit-data pack: FITS files to a packed set.
 
 #include "data/pack/pack_spectra.h"
+#include "data/pack/packed_set.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -94,6 +95,22 @@ void print_estimate(const std::string& folder, const SizeEstimate& estimate) {
     std::fflush(stdout);
 }
 
+/// FAULTS 23: packed, unless --strict.
+void say_checksum_faults(const std::string& folder) {
+    const PackedSet set(folder);
+    std::int64_t count = 0;
+    for (const Shard& shard : set.shards()) {
+        for (const std::uint32_t flags : shard.columns().flags) {
+            count += (flags & checksum_mismatch) != 0 ? 1 : 0;
+        }
+    }
+    if (count == 0) return;
+    fmt::print(stderr,
+               "vit-data: {} spectra are of files whose checksums disagree with their bytes; "
+               "--strict leaves them out\n",
+               count);
+}
+
 int run(const CLI::App& command, const Arguments& arguments) {
     PackOptions options = arguments.options;
     options.write.store = pixel_store_named(arguments.store);
@@ -122,6 +139,7 @@ int run(const CLI::App& command, const Arguments& arguments) {
     }
     weights::write_file_atomically(arguments.out + "/resolved.toml", resolved_toml(command));
     print_summary(arguments.out, manifest);
+    say_checksum_faults(arguments.out);
     return is_partial(manifest.skipped) ? partial : done;
 }
 
@@ -164,7 +182,8 @@ Command pack_command(CLI::App& program) {
         ->check(CLI::IsMember({"file", "angstrom", "nm", "um"}));
     command->add_flag(
         "--strict", options.read.strict,
-        "reject what is kept with a flag otherwise: pixels with fibre-level mask bits "
+        "reject what is kept with a flag otherwise: pixels with fibre-level mask bits, files "
+        "whose checksums disagree with their bytes "
         "(default: off; example: --strict)");
     command->add_flag("--allow-compressed", options.read.allow_compressed,
                       "read tile-compressed files too (default: off; example: --allow-compressed)");

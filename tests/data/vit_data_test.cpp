@@ -276,6 +276,48 @@ TEST_F(VitData, RendersFilesAndPackedSetsAlike) {
     EXPECT_EQ(run("render --overwrite " + input() + " --out " + files).code, 3);
 }
 
+/// The ones' complement sum of 32-bit words that DATASUM holds.
+std::uint32_t data_sum(const std::string& data) {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i + 3 < data.size(); i += 4) {
+        std::uint64_t word = 0;
+        for (std::size_t k = i; k < i + 4; ++k) {
+            word = word << 8 | static_cast<unsigned char>(data[k]);
+        }
+        sum += word;
+        sum = (sum & 0xFFFFFFFFU) + (sum >> 32);
+    }
+    return static_cast<std::uint32_t>(sum);
+}
+
+TEST_F(VitData, Fault23ChecksumsAreToldAndObeyedOnRequest) {
+    const std::string plain = LamostFile().bytes();
+    const std::size_t data_begin = (plain.find("END     ") / 2880 + 1) * 2880;
+    LamostFile checked;
+    const std::string sum = std::to_string(data_sum(plain.substr(data_begin)));
+    checked.snr.push_back(fits_builder::text_card("DATASUM", sum));
+    const std::string right = checked.bytes();
+    ASSERT_EQ(right.size(), plain.size());
+    std::string wrong = right;
+    wrong[data_begin + 3] = static_cast<char>(wrong[data_begin + 3] ^ 1);
+
+    input_.write("b.fits", right);
+    const Outcome sound = run("pack --strict --out " + set() + " " + input());
+    EXPECT_EQ(sound.code, 0) << sound.error;
+    EXPECT_EQ(sound.error, "");
+
+    input_.write("b.fits", wrong);
+    const Outcome told = run("pack --overwrite --out " + set() + " " + input());
+    EXPECT_EQ(told.code, 0);
+    EXPECT_NE(told.error.find("1 spectra are of files whose checksums disagree"), std::string::npos)
+        << told.error;
+    EXPECT_EQ(run("pack --overwrite --strict --out " + set() + " " + input()).code, 3);
+    const std::string skipped = read_text(set() + "/skipped.csv");
+    EXPECT_NE(skipped.find("BAD_CHECKSUM,HDU 0: DATASUM disagrees with the data"),
+              std::string::npos)
+        << skipped;
+}
+
 TEST_F(VitData, RendersContactSheetsAndComparisons) {
     const std::string sheets = work_ / "sheets";
     const Outcome outcome = run("render " + input() + " --sheet 1x1 --image map2d --out " + sheets);
