@@ -3,6 +3,7 @@
 
 import collections
 import csv
+import fcntl
 import gzip
 import http.server
 import os
@@ -322,6 +323,25 @@ class FetchTest(unittest.TestCase):
     def test_limit_ends_the_list(self):
         rows = SDSS_CATALOGUE + "266,51602,2,26\n"
         self.assertEqual(len(self.fetch("sdss", rows, "--list", "--limit", "1").stdout.splitlines()), 1)
+
+    def test_a_full_disk_ends_everything(self):
+        rows = "".join(f"{obsid}\n" for obsid in range(1, 51))
+        for obsid in range(1, 51):
+            self.serve(f"spectrum/fits/{obsid}", FITS_GZIP)
+        self.out.mkdir()
+        (self.out / "1.part").symlink_to("/dev/full")
+        done = self.fetch("lamost", "obsid\n" + rows, "--workers", "1", code=1)
+        self.assertIn("No space left on device", done.stderr)
+        self.assertEqual(len(self.server.requests), 1)
+
+    def test_one_program_at_a_time_writes_a_folder(self):
+        self.out.mkdir()
+        descriptor = os.open(self.out, os.O_RDONLY)
+        self.addCleanup(os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        done = self.fetch("sdss", SDSS_CATALOGUE, code=1)
+        self.assertIn("another program fetches into it", done.stderr)
+        self.assertEqual(self.server.requests, [])
 
     def test_stopping_keeps_what_arrived(self):
         self.serve(SDSS_PATH + ".fits", FITS * 20, waits_after(140000))
