@@ -75,6 +75,7 @@ struct Workload {
     std::int64_t image_size = 0;  ///< 0: no images
     std::int64_t patch_size = 16;
     std::int64_t spectrum_pixels = 0;
+    std::string spectra;  ///< a packed set whose spectra are drawn; empty: random ones
     std::vector<std::int64_t> batches;
     DType dtype = DType::bf16;
 

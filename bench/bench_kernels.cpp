@@ -38,6 +38,7 @@ struct Arguments {
     std::vector<std::string> models = {"vit-b16", "transformer-1d"};
     std::vector<std::int64_t> batches;
     std::string dtype = "bf16";
+    std::string spectra;
     bool without_peer = false;
     bool without_ceilings = false;
     std::string json;
@@ -75,6 +76,7 @@ Workload workload_of(const std::string& model, const Arguments& arguments) {
     if (arguments.dtype != "bf16" && arguments.dtype != "f32") {
         throw UsageError("--dtype " + arguments.dtype + ": bf16 or f32");
     }
+    w.spectra = arguments.spectra;
     w.dtype = arguments.dtype == "f32" ? DType::f32 : DType::bf16;
     return w;
 }
@@ -241,6 +243,9 @@ int main(int argc, char** argv) {
         ->delimiter(',')
         ->check(CLI::PositiveNumber);
     app.add_option("--dtype", arguments.dtype, "bf16 or f32")->capture_default_str();
+    app.add_option("--spectra", arguments.spectra,
+                   "A packed set whose spectra are drawn on their own grids; else random ones")
+        ->check(CLI::ExistingDirectory);
     app.add_option("--repetitions", arguments.run.repetitions, "Repetitions of every case")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();

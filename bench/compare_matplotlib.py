@@ -2,14 +2,18 @@
 """Balmer's renderer on the CPU and matplotlib, in one run on one machine.
 
     bench/compare_matplotlib.py --binaries build/cpu/bin --json bench/results/matplotlib.json
+    bench/compare_matplotlib.py --binaries build/cpu/bin --spectra SET --json FILE
 
-Images of random spectra (4691 pixels, normal noise), 224 x 224. matplotlib draws each type by the
-code that makes the goldens: a figure, drawn and saved as PNG, on one core, as it can. Balmer draws
-batches of normalised bf16 images on all cores (bench_kernels). Both take turns for `--rounds`
-rounds; figures are medians over all repetitions."""
+Images, 224 x 224, of the spectra of a packed set (default: simulated ones, made on the way) on their
+own grids. Python draws each type by the code that makes the goldens, and saves it as PNG: line plots
+and map2d as figures of matplotlib, the others as arrays of numpy, scipy and pandas that
+matplotlib.image.imsave saves. It runs on one core, as it can. Balmer draws batches of normalised bf16
+images on all cores (bench_kernels). Both take turns for `--rounds` rounds; figures are medians over
+all repetitions."""
 
 import argparse
 import datetime
+import io
 import json
 import os
 import pathlib
@@ -21,28 +25,67 @@ import tempfile
 import time
 
 import matplotlib
+import matplotlib.image
 import numpy as np
+import safetensors.numpy
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "render" / "golden"))
 import make_line_plot  # noqa: E402  (found by the line before)
 import make_map2d  # noqa: E402
 
-PIXELS, SIDE = 4691, 224
+SIDE, BLOCK = 224, 3
+
+
+def saved(image):
+    matplotlib.image.imsave(io.BytesIO(), image, format="png")
+
+
+def map2d_roi(wavelength, flux):
+    flags = make_map2d.regions_of_interest(flux, wavelength)[0]
+    saved(make_map2d.map2d_roi(flux, flags, BLOCK, False))
+
+
 DRAW = {
     "simple": lambda wavelength, flux: make_line_plot.simple(wavelength, flux, SIDE),
     "overlap": lambda wavelength, flux: make_line_plot.overlap(wavelength, flux, SIDE),
-    "map2d": lambda _, flux: make_map2d.map2d_as_figure(flux, 3),
+    "map2d": lambda _, flux: make_map2d.map2d_as_figure(flux, BLOCK),
+    "map2d-norm": lambda _, flux: saved(make_map2d.map2d_norm(flux, BLOCK, False)),
+    "map2d-deriv": lambda _, flux: saved(make_map2d.map2d_deriv(flux, BLOCK, False)),
+    "map2d-roi": map2d_roi,
 }
 
 
-def balmer_seconds(arguments) -> dict:
+def simulated_set(binaries, folder):
+    """The folder of a packed set of simulated spectra."""
+    for command in (["simulate", "--out", f"{folder}/spectra", "--count", "256", "--seed", "1"],
+                    ["pack", "--out", f"{folder}/set", f"{folder}/spectra"]):
+        subprocess.run([binaries / "vit-data", *command], check=True, stdout=subprocess.DEVNULL)
+    return f"{folder}/set"
+
+
+def packed_spectra(folder, count):
+    """(wavelength, flux) of `count` spectra, those that bench_kernels takes; as f32 sets store them."""
+    folder = pathlib.Path(folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    rows = [i * manifest["count"] // count for i in range(count)]
+    first = 0
+    for record in manifest["shards"]:
+        shard = safetensors.numpy.load_file(folder / record["file"])
+        size = shard["offset"].size - 1
+        for row in (row - first for row in rows if first <= row < first + size):
+            pixels = slice(*shard["offset"][row:row + 2])
+            yield shard["wavelength"][pixels], shard["flux"][pixels].astype(np.float64)
+        first += size
+
+
+def balmer_seconds(arguments, spectra) -> dict:
     """Seconds an image, by type."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "result.json"
         command = [str(arguments.binaries / "bench_kernels"), "--device", "cpu", "--models", "vit-b16",
                    "--batches", str(arguments.batch), "--threads", str(arguments.threads), "--no-peer",
-                   "--no-ceilings", "--repetitions", str(arguments.repetitions), "--json", str(path),
+                   "--no-ceilings", "--repetitions", str(arguments.repetitions), "--json", str(path), "--spectra", spectra,
                    f"--benchmark_filter=render_({'|'.join(DRAW)})/.*"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
@@ -50,13 +93,12 @@ def balmer_seconds(arguments) -> dict:
             for row in rows}
 
 
-def matplotlib_seconds(name: str, spectra, repetitions: int) -> list[float]:
-    wavelength = make_line_plot.wavelengths(make_line_plot.SDSS, PIXELS)
-    DRAW[name](wavelength, spectra[0])
+def python_seconds(draw, spectra) -> list[float]:
+    draw(*spectra[0])
     found = []
-    for flux in spectra[:repetitions]:
+    for wavelength, flux in spectra:
         began = time.perf_counter()
-        DRAW[name](wavelength, flux)
+        draw(wavelength, flux)
         found.append(time.perf_counter() - began)
     return found
 
@@ -64,33 +106,38 @@ def matplotlib_seconds(name: str, spectra, repetitions: int) -> list[float]:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--binaries", type=pathlib.Path, required=True, help="folder of bench_kernels")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--spectra", help="a packed set; default: simulated spectra")
+    parser.add_argument("--batch", type=int, default=32, help="spectra that are drawn")
     parser.add_argument("--threads", type=int, default=0, help="of Balmer; 0: one a core")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repetitions", type=int, default=10)
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
 
-    spectra = np.random.default_rng(1).normal(20.0, 5.0, (arguments.repetitions, PIXELS))
-    balmer = {name: [] for name in DRAW}
-    peer = {name: [] for name in DRAW}
-    for _ in range(arguments.rounds):
-        for name, seconds in balmer_seconds(arguments).items():
-            balmer[name].append(seconds)
-        for name in DRAW:
-            peer[name] += matplotlib_seconds(name, spectra, arguments.repetitions)
+    with tempfile.TemporaryDirectory() as folder:
+        spectra = arguments.spectra or simulated_set(arguments.binaries, folder)
+        drawn = list(packed_spectra(spectra, arguments.batch))
+        balmer = {name: [] for name in DRAW}
+        peer = {name: [] for name in DRAW}
+        for _ in range(arguments.rounds):
+            for name, seconds in balmer_seconds(arguments, spectra).items():
+                balmer[name].append(seconds)
+            for name, draw in DRAW.items():
+                peer[name] += python_seconds(draw, drawn)
     rows = []
     for name in DRAW:
         own, other = statistics.median(balmer[name]), statistics.median(peer[name])
-        rows.append({"type": name, "balmer_images_per_s": 1 / own, "matplotlib_images_per_s": 1 / other,
+        rows.append({"type": name, "balmer_images_per_s": 1 / own, "python_images_per_s": 1 / other,
                      "ratio": other / own})
-        print(f"{name:<10} Balmer {1 / own:10.1f}/s   matplotlib {1 / other:8.1f}/s   "
+        print(f"{name:<12} Balmer {1 / own:10.1f}/s   Python {1 / other:8.1f}/s   "
               f"ratio {other / own:7.1f}")
     if arguments.json:
         result = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                   "machine": platform.processor() or platform.machine(), "cores": os.cpu_count(),
                   "threads": arguments.threads or os.cpu_count(), "batch": arguments.batch,
-                  "matplotlib": matplotlib.__version__, "numpy": np.__version__, "rows": rows}
+                  "spectra": "packed set" if arguments.spectra else "simulated",
+                  "matplotlib": matplotlib.__version__, "numpy": np.__version__,
+                  "scipy": make_map2d.scipy.__version__, "pandas": make_map2d.pd.__version__, "rows": rows}
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

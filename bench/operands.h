@@ -29,6 +29,13 @@ class Operands {
     View constant(const Shape& shape, DType dtype, double value);
     /// f64 [count]: first, first + step, ...
     View ramp_f64(std::int64_t count, double first, double step);
+    /// A copy of values in host memory.
+    template <class T>
+    View copy(const Shape& shape, const std::vector<T>& values) {
+        const View view = allocate(shape, dtype_of<T>::value);
+        device_.copy_from_host(view.data, values.data(), values.size() * sizeof(T));
+        return view;
+    }
     /// Memory for results, filled with NaN (bytes of 0xFF).
     View output(const Shape& shape);
     View output_statistics(const Shape& shape);

@@ -4,6 +4,18 @@
 #include <cstring>
 
 namespace balmer::render {
+namespace {
+
+constexpr std::int64_t white_pixels = 8;
+
+/// Whether so many pixels are all white.
+bool is_white(const std::uint8_t* pixels) {
+    std::array<std::uint64_t, 3 * white_pixels / 8> words;
+    std::memcpy(words.data(), pixels, sizeof(words));
+    return (words[0] & words[1] & words[2]) == ~std::uint64_t{0};
+}
+
+}  // namespace
 
 SpectrumRow spectrum_row(const SpectrumBatch& batch, std::int64_t index, bool use_mask) {
     const std::int64_t width = batch.flux.shape[1];
@@ -67,9 +79,19 @@ void PixelRows::write_planes(std::int64_t index, std::int64_t top, std::int64_t 
     if (patch_ > 0) return write_patches(index, top, height, line, levels);
     const std::int64_t plane = side * side;
     T* first = output_.as<T>() + index * 3 * plane + top * side;
-    for (std::int64_t x = 0; x < side; ++x) {
-        const Pixel pixel = line[x];
-        for (int c = 0; c < 3; ++c) first[c * plane + x] = levels[c][pixel[c]];
+    const std::uint8_t* pixels = line.front().data();
+    for (std::int64_t x = 0; x < side;) {
+        if (x + white_pixels <= side && is_white(pixels + 3 * x)) {  // most of a line plot
+            for (int c = 0; c < 3; ++c) {
+                std::fill_n(first + c * plane + x, white_pixels, levels[c][255]);
+            }
+            x += white_pixels;
+            continue;
+        }
+        const std::int64_t end = std::min(x + white_pixels, side);
+        for (; x < end; ++x) {
+            for (int c = 0; c < 3; ++c) first[c * plane + x] = levels[c][pixels[3 * x + c]];
+        }
     }
     for (int c = 0; c < 3; ++c, first += plane) {
         for (std::int64_t y = 1; y < height; ++y) std::copy_n(first, side, first + y * side);

@@ -189,6 +189,7 @@ struct FitsFile::Implementation {
                       pointers.data(), nullptr, &status);
         require(status, hdu);
         std::vector<std::string> texts;
+        texts.reserve(count);
         for (const char* const pointer : pointers) texts.push_back(trim(pointer));
         return texts;
     }

@@ -8,13 +8,15 @@
 
 namespace balmer::render::line_plot {
 
-/// Of the image, in pixels; y grows downwards.
-struct Point {
-    double x;
-    double y;
+/// Of the image, in pixels; y grows downwards. `Real`: double, or several at a time.
+template <class Real>
+struct PointOf {
+    Real x;
+    Real y;
 
-    constexpr bool operator==(const Point&) const = default;
+    constexpr bool operator==(const PointOf&) const = default;
 };
+using Point = PointOf<double>;
 
 /// Neither NaN nor infinite.
 constexpr bool is_real(double x) {

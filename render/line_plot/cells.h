@@ -222,15 +222,29 @@ inline constexpr int overlap_parts = 3;
 inline constexpr Ink overlap_inks[overlap_parts] = {
     {{255, 0, 0}, 128}, {{0, 128, 0}, 128}, {{0, 0, 255}, 128}};
 
+/// Of ink with this opacity on a pixel that it covers so far, 0..255.
+constexpr std::uint32_t alpha_of(std::uint32_t opacity, std::uint32_t covered) {
+    const std::uint32_t product = opacity * covered + 128;
+    return ((product >> 8) + product) >> 8;  // opacity * covered / 255
+}
+
+inline constexpr std::uint32_t opaque = 65280;
+
+/// What is to be divided by opaque + alpha, for a channel of the opaque level `under` below ink of
+/// this level.
+constexpr std::uint32_t blended_dividend(std::uint32_t under, std::uint32_t level,
+                                         std::uint32_t alpha) {
+    const std::uint32_t below = 255 * under;
+    return (256 * level - below) * alpha + 256 * below;
+}
+
 /// A channel of the opaque level `under` below ink of this level, opacity and coverage.
 constexpr std::uint32_t blended(std::uint32_t under, std::uint32_t level, std::uint32_t opacity,
                                 std::uint32_t covered) {
-    const std::uint32_t product = opacity * covered + 128;
-    const std::uint32_t alpha = ((product >> 8) + product) >> 8;  // opacity * covered / 255
+    const std::uint32_t alpha = alpha_of(opacity, covered);
     if (alpha == 0) return under;
     if (alpha == 255) return level;
-    const std::uint32_t below = 255 * under;
-    return ((256 * level - below) * alpha + 256 * below) / (65280 + alpha);
+    return blended_dividend(under, level, alpha) / (opaque + alpha);
 }
 
 }  // namespace balmer::render::line_plot

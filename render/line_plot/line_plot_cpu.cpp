@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "kernels/core/parallel.h"
 #include "render/host_rows.h"
 #include "render/line_plot/cells.h"
+#include "render/line_plot/edges.h"
+#include "render/line_plot/outline.h"
 #include "render/line_plot/simplify.h"
 #include "render/line_plot/stroke.h"
 
@@ -17,141 +20,164 @@ using namespace line_plot;
 
 constexpr Pixel white = {255, 255, 255};
 
+/// Ink over pixels: `blended` with its division done by multiplication.
+class Blender {
+  public:
+    explicit Blender(const Ink& ink) : ink_(ink) {
+        for (std::uint32_t covered = 0; covered < 256; ++covered) {
+            const std::uint32_t alpha = alpha_of(ink.opacity, covered);
+            alphas_[covered] = alpha;
+            reciprocals_[covered] = (std::uint64_t{1} << shift) / (opaque + alpha) + 1;
+            for (int c = 0; c < 3; ++c) {
+                over_white_[covered][c] = static_cast<std::uint8_t>(
+                    blended(white[c], ink.levels[c], ink.opacity, covered));
+            }
+        }
+    }
+
+    /// 0 < covered.
+    void blend(std::uint32_t covered, Pixel& pixel) const {
+        const bool is_white = (pixel[0] & pixel[1] & pixel[2]) == 255;
+        const bool hides_all = alphas_[covered] == 255;
+        if (is_white || hides_all) {
+            pixel = over_white_[covered];
+            return;
+        }
+        for (int c = 0; c < 3; ++c) {
+            const std::uint64_t dividend =
+                blended_dividend(pixel[c], ink_.levels[c], alphas_[covered]);
+            pixel[c] = static_cast<std::uint8_t>(dividend * reciprocals_[covered] >> shift);
+        }
+    }
+
+  private:
+    // A dividend is below 2^25 and a reciprocal less than 2^17 / 2^44 too large: that takes none to
+    // the next whole number, which is 1 / divisor away or farther.
+    static constexpr int shift = 44;
+
+    Ink ink_;
+    std::array<std::uint32_t, 256> alphas_;
+    std::array<std::uint64_t, 256> reciprocals_;
+    std::array<Pixel, 256> over_white_;
+};
+
 /// The cells of an image.
 class CellSums {
   public:
-    explicit CellSums(int side) : side_(side), cells_(static_cast<std::size_t>(side) * side) {}
+    explicit CellSums(int side) : side_(side), cells_(static_cast<std::size_t>(side) * side + 1) {}
 
     CellSum* cells() { return cells_.data(); }
 
     /// Blends the polygon into the image and forgets it.
-    void draw(const Ink& ink, std::vector<Pixel>& image) {
-        std::array<Pixel, 256> over_white;
-        for (std::uint32_t covered = 0; covered < 256; ++covered) {
-            over_white[covered] = over(white, ink, covered);
-        }
+    void draw(const Blender& ink, std::vector<Pixel>& image) {
         for (int y = 0; y < side_; ++y) {
             CellSum* row = cells_.data() + static_cast<std::size_t>(y) * side_;
             Pixel* pixels = image.data() + static_cast<std::size_t>(y) * side_;
             std::uint32_t cover = 0;
-            for (int x = 0; x < side_; ++x) {
-                if (cover == 0 && x + 4 <= side_ && is_blank(row + x)) {
-                    x += 3;
-                    continue;
-                }
-                cover += cover_of(row[x]);
-                const std::uint32_t covered = coverage(cover, area_of(row[x]));
-                row[x] = 0;
-                if (covered == 0) continue;
-                pixels[x] =
-                    is_white(pixels[x]) ? over_white[covered] : over(pixels[x], ink, covered);
+            for (int x = 0; x < side_; x += group) {
+                const int count = std::min(group, side_ - x);
+                if (cover == 0 && count == group && is_blank(row + x)) continue;
+                draw_group(ink, row + x, pixels + x, count, cover);
             }
         }
     }
 
   private:
-    static bool is_blank(const CellSum* four) {
-        return (four[0] | four[1] | four[2] | four[3]) == 0;
+    static constexpr int group = 8;
+
+    static bool is_blank(const CellSum* sums) {
+        CellSum any = 0;
+        for (int i = 0; i < group; ++i) any |= sums[i];
+        return any == 0;
     }
-    static bool is_white(const Pixel& pixel) { return (pixel[0] & pixel[1] & pixel[2]) == 255; }
-    static Pixel over(const Pixel& under, const Ink& ink, std::uint32_t covered) {
-        Pixel result;
-        for (int c = 0; c < 3; ++c) {
-            result[c] =
-                static_cast<std::uint8_t>(blended(under[c], ink.levels[c], ink.opacity, covered));
+
+    static void draw_group(const Blender& ink, CellSum* sums, Pixel* pixels, int count,
+                           std::uint32_t& cover) {
+        std::array<std::uint32_t, group> covers{};
+        std::array<std::int32_t, group> areas{};
+        for (int i = 0; i < count; ++i) {
+            covers[i] = cover_of(sums[i]);
+            areas[i] = area_of(sums[i]);
+            sums[i] = 0;
         }
-        return result;
+        for (int i = 0; i < group; ++i) covers[i] = cover += covers[i];
+        std::array<std::uint32_t, group> covered;
+        for (int i = 0; i < group; ++i) covered[i] = coverage(covers[i], areas[i]);
+        for (int i = 0; i < count; ++i) {
+            if (covered[i] != 0) ink.blend(covered[i], pixels[i]);
+        }
     }
 
     int side_;
     std::vector<CellSum> cells_;
 };
 
-struct CellSink {
-    CellSum* cells;
-    void add(int cell, CellSum sum) const { cells[cell] += sum; }
-};
-
-/// Adds edges to the cells of an image.
-struct Edges {
-    InnerCellGrid<CellSink> inner;
-
-    void add(GridPoint a, GridPoint b) const {
-        const bool is_short = ((a.x ^ b.x) | (a.y ^ b.y)) >> 8 == 0;  // within one cell: most are
-        if (!is_short || !inner.contains(a)) return add_long(a, b);
-        const int height = b.y - a.y;
-        inner.row(a.y >> 8).add(a.x >> 8, height, ((a.x & 255) + (b.x & 255)) * height);
-    }
-
-  private:
-    // Apart, so that the short edges, which are most, do without its registers.
-    [[gnu::noinline]] void add_long(GridPoint a, GridPoint b) const {
-        if (inner.contains(a) && inner.contains(b)) return add_edge(inner, a, b);
-        add_edge(CellGrid<CellSink>{inner.sink, inner.side}, a, b);
-    }
-};
-
-/// Draws the polygon of one subpath, vertex by vertex.
+/// Draws the polygons of subpaths.
 class Stroker {
   public:
-    explicit Stroker(const Edges& edges) : edges_(edges) {}
+    Stroker(CellSum* cells, int side) : edges_(cells, side) {}
 
-    void line_to(Point vertex) {
-        if (count_ > 0 && vertex == vertices_[1]) return;
-        if (count_ > 0) {
-            const Segment out(vertices_[1], vertex);
-            if (count_ == 1) {
-                begin(vertices_[1], out);
-            } else {
-                pass(vertex, out);
-            }
-            in_ = out;
+    /// Nothing is drawn of a single vertex.
+    void draw(Path& path) {
+        if (path.size() < 2) return;
+        path.connect();
+        const std::size_t last = path.size() - 1;
+        const Corner first_cap = cap_of(path.vertex(0), path.segment(0));
+        right_ = to_grid(first_cap.points[0]);
+        left_ = to_grid(first_cap.points[1]);
+        edges_.add(right_, left_);
+        for (std::size_t i = 1; i < last; i += Corners::capacity) {
+            pass(path, i, std::min<std::size_t>(last - i, Corners::capacity));
         }
-        vertices_[0] = vertices_[1];
-        vertices_[1] = vertex;
-        ++count_;
-    }
-
-    /// Ends the subpath; nothing is drawn of a single vertex.
-    void finish() {
-        if (count_ > 1) {
-            const Corner cap = cap_of(vertices_[1], in_.reversed());
-            edges_.add(left_, to_grid(cap.points[0]));
-            edges_.add(to_grid(cap.points[0]), to_grid(cap.points[1]));
-            edges_.add(to_grid(cap.points[1]), right_);
-        }
-        count_ = 0;
+        const Corner cap = cap_of(path.vertex(last), path.segment(last - 1).reversed());
+        edges_.add(left_, to_grid(cap.points[0]));
+        edges_.add(to_grid(cap.points[0]), to_grid(cap.points[1]));
+        edges_.add(to_grid(cap.points[1]), right_);
+        edges_.finish();
     }
 
   private:
-    void begin(Point start, const Segment& out) {
-        const Corner cap = cap_of(start, out);
-        right_ = to_grid(cap.points[0]);
-        left_ = to_grid(cap.points[1]);
-        edges_.add(right_, left_);
+    void pass(const Path& path, std::size_t first, std::size_t count) {
+        Corners& corners = corners_;
+        path.find_corners(first, count, corners);
+        for (std::size_t i = 0; i < count; ++i) {
+            if (!corners.is_corner[i]) [[unlikely]]
+                pass_straight(path, first + i, i);
+        }
+        edges_.add_short(corners.inner[0], corners.inner[1], count);
+        for (int i = 0; i < 3; ++i) {
+            edges_.add_short(corners.outer[i], corners.outer[i + 1], count);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            edges_.add(left_, corners.left_first[i]);
+            left_ = corners.left_last[i];
+            edges_.add(corners.right_first[i], right_);
+            right_ = corners.right_last[i];
+        }
     }
 
-    void pass(Point next, const Segment& out) {
-        const auto [before, here] = vertices_;
-        const Corner left = corner_of(before, here, next, in_, out);
-        for (int i = 0; i < left.count; ++i) {
-            const GridPoint point = to_grid(left.points[i]);
-            edges_.add(left_, point);
-            left_ = point;
+    /// Where the line goes straight on or back, both sides are outer ones.
+    void pass_straight(const Path& path, std::size_t vertex, std::size_t place) {
+        const Point before = path.vertex(vertex - 1);
+        const Point here = path.vertex(vertex);
+        const Point next = path.vertex(vertex + 1);
+        const Segment in = path.segment(vertex - 1);
+        const Segment out = path.segment(vertex);
+        const Corner left = corner_of(before, here, next, in, out);
+        const Corner right = corner_of(next, here, before, out.reversed(), in.reversed());
+        for (const Corner* corner : {&left, &right}) {
+            for (int i = 0; i + 1 < corner->count; ++i) {
+                edges_.add(to_grid(corner->points[i]), to_grid(corner->points[i + 1]));
+            }
         }
-        // The way back.
-        const Corner right = corner_of(next, here, before, out.reversed(), in_.reversed());
-        for (int i = right.count - 1; i >= 0; --i) {
-            const GridPoint point = to_grid(right.points[i]);
-            edges_.add(point, right_);
-            right_ = point;
-        }
+        corners_.left_first.set(place, to_grid(left.first()));
+        corners_.left_last.set(place, to_grid(left.last()));
+        corners_.right_first.set(place, to_grid(right.last()));
+        corners_.right_last.set(place, to_grid(right.first()));
     }
 
     Edges edges_;
-    std::array<Point, 2> vertices_{};
-    std::int64_t count_ = 0;
-    Segment in_;
+    Corners corners_;
     GridPoint left_{};   // where the polygon's left side has got to
     GridPoint right_{};  // from where its right side goes on
 };
@@ -163,99 +189,127 @@ class LinePlot {
         : side_(side),
           is_overlap_(is_overlap),
           sums_(side),
-          image_(static_cast<std::size_t>(side) * side) {}
+          image_(static_cast<std::size_t>(side) * side) {
+        if (is_overlap) {
+            for (const Ink& ink : overlap_inks) inks_.emplace_back(ink);
+        } else {
+            inks_.emplace_back(simple_ink);
+        }
+    }
 
     /// Rows of pixels from the top.
     const std::vector<Pixel>& draw(const SpectrumRow& row) {
         std::memset(image_.data(), 255, image_.size() * sizeof(Pixel));  // white
-        const int parts = is_overlap_ ? overlap_parts : 1;
-        Limits x_limits;
-        Limits y_limits;
-        for (int i = 0; i < parts; ++i) {
-            const Part part = split(row.pixels, parts, i);
-            const PartAbscissa abscissa(row.wavelength, part, is_overlap_);
-            for (std::int64_t k = part.begin; k < part.end; ++k) {
-                const double x = abscissa(k);
-                if (!row.is_good(k) || !is_real(x)) continue;
-                x_limits.include(x);
-                y_limits.include(row.flux[k]);
-            }
-        }
-        const Axis x_axis = horizontal_axis(x_limits, side_);
-        const Axis y_axis = vertical_axis(y_limits, side_);
-        for (int i = 0; i < parts; ++i) {
-            const Part part = split(row.pixels, parts, i);
-            const PartAbscissa abscissa(row.wavelength, part, is_overlap_);
-            vertices_.resize(part.pixels());
-            is_vertex_.resize(part.pixels());
-            for (std::int64_t k = 0; k < part.pixels(); ++k) {
-                const Point vertex = {x_axis(abscissa(part.begin + k)),
-                                      y_axis(row.flux[part.begin + k])};
-                vertices_[k] = vertex;
-                is_vertex_[k] = row.is_good(part.begin + k) && is_real(abscissa(part.begin + k));
-            }
-            draw_part();
-            sums_.draw(is_overlap_ ? overlap_inks[i] : simple_ink, image_);
+        place(row);
+        for (int i = 0; i < parts(); ++i) {
+            const Part part = split(row.pixels, parts(), i);
+            snap(part);
+            draw_line(part);
+            sums_.draw(inks_[i], image_);
         }
         return image_;
     }
 
   private:
-    void draw_part() {
-        snap();
-        Stroker stroker({{{sums_.cells()}, side_}});
-        const auto count = static_cast<std::int64_t>(vertices_.size());
-        for (std::int64_t begin = 0; begin < count;) {
+    int parts() const { return is_overlap_ ? overlap_parts : 1; }
+    Point vertex(std::int64_t i) const { return {x_[i], y_[i]}; }
+
+    /// Finds where the pixels lie in the image.
+    void place(const SpectrumRow& row) {
+        x_.resize(row.pixels + lanes);
+        y_.resize(row.pixels + lanes);
+        is_vertex_.resize(row.pixels);
+        Limits x_limits;
+        Limits y_limits;
+        constexpr double none = std::numeric_limits<double>::quiet_NaN();
+        for (int p = 0; p < parts(); ++p) {
+            const Part part = split(row.pixels, parts(), p);
+            const PartAbscissa abscissa(row.wavelength, part, is_overlap_);
+            for (std::int64_t i = part.begin; i < part.end; ++i) {
+                const double x = abscissa(i);
+                const double y = row.flux[i];
+                const bool is_vertex = row.is_good(i) & is_real(x);
+                x_limits.include(is_vertex ? x : none);
+                y_limits.include(is_vertex ? y : none);
+                x_[i] = x;
+                y_[i] = y;
+                is_vertex_[i] = is_vertex;
+            }
+        }
+        const Axis x_axis = horizontal_axis(x_limits, side_);
+        const Axis y_axis = vertical_axis(y_limits, side_);
+        for (std::int64_t i = 0; i < row.pixels; ++i) {
+            x_[i] = x_axis(x_[i]);
+            y_[i] = y_axis(y_[i]);
+        }
+    }
+
+    /// As matplotlib's PathSnapper.
+    void snap(const Part& part) {
+        if (part.pixels() > most_snapped_pixels) return;
+        for (std::int64_t i = part.begin + 1; i < part.end; ++i) {
+            const bool is_segment = is_vertex_[i - 1] && is_vertex_[i];
+            if (is_segment && !is_rectilinear(vertex(i - 1), vertex(i))) return;
+        }
+        for (std::int64_t i = part.begin; i < part.end; ++i) {
+            if (!is_vertex_[i]) continue;
+            x_[i] = snapped(x_[i]);
+            y_[i] = snapped(y_[i]);
+        }
+    }
+
+    void draw_line(const Part& part) {
+        Stroker stroker(sums_.cells(), side_);
+        const bool is_simplified = part.pixels() >= fewest_simplified_pixels;
+        if (is_simplified) find_single_runs(part);
+        std::int64_t last = part.end - 1;
+        while (last >= part.begin && !is_vertex_[last]) --last;
+        for (std::int64_t begin = part.begin; begin < part.end;) {
             if (!is_vertex_[begin]) {
                 ++begin;
                 continue;
             }
             std::int64_t end = begin + 1;
-            while (end < count && is_vertex_[end]) ++end;
-            stroker.line_to(vertices_[begin]);
-            if (count >= fewest_simplified_pixels) {
-                draw_simplified(begin, end, stroker);
+            while (end < part.end && is_vertex_[end]) ++end;
+            path_.clear(static_cast<std::size_t>(end - begin));
+            path_.add(vertex(begin));
+            if (is_simplified) {
+                add_simplified(begin, end, last);
             } else {
-                for (std::int64_t i = begin + 1; i < end; ++i) stroker.line_to(vertices_[i]);
+                for (std::int64_t i = begin + 1; i < end; ++i) path_.add(vertex(i));
             }
-            stroker.finish();
+            stroker.draw(path_);
             begin = end;
         }
     }
 
-    void draw_simplified(std::int64_t begin, std::int64_t end, Stroker& stroker) {
-        const auto last = last_vertex();
+    /// Which vertices are alone in the run that they begin, as the next one is no part of it: most.
+    void find_single_runs(const Part& part) {
+        is_single_.resize(x_.size());
+        const auto points = [&](std::int64_t i) {
+            return Points{load<Doubles>(&x_[i]), load<Doubles>(&y_[i])};
+        };
+        for (std::int64_t i = part.begin + 1; i + 1 < part.end; i += lanes) {
+            const RunLine line(points(i - 1), points(i));
+            const Choice is_within = line.place(points(i + 1)).across < simplify_threshold_squared;
+            for (int k = 0; k < lanes; ++k) is_single_[i + k] = is_within[k] == 0;
+        }
+    }
+
+    /// The vertices begin + 1 to end - 1; `last` is the last one of the line.
+    void add_simplified(std::int64_t begin, std::int64_t end, std::int64_t last) {
         for (std::int64_t seed = begin + 1; seed < end;) {
-            if (vertices_[seed] == vertices_[seed - 1]) {
-                ++seed;
+            if (seed + 1 == end || is_single_[seed]) {
+                path_.add(vertex(seed++));
                 continue;
             }
-            RunBuilder builder(vertices_[seed - 1], vertices_[seed], seed);
+            RunBuilder builder(vertex(seed - 1), vertex(seed), seed);
             std::int64_t next = seed + 1;
-            while (next < end && builder.add(vertices_[next], next)) ++next;
+            while (next < end && builder.add(vertex(next), next)) ++next;
             std::int64_t drawn[3];
             const int count = builder.run().vertices(next - 1 == last, drawn);
-            for (int i = 0; i < count; ++i) stroker.line_to(vertices_[drawn[i]]);
+            for (int i = 0; i < count; ++i) path_.add(vertex(drawn[i]));
             seed = next;
-        }
-    }
-
-    std::int64_t last_vertex() const {
-        auto i = static_cast<std::int64_t>(is_vertex_.size()) - 1;
-        while (i >= 0 && !is_vertex_[i]) --i;
-        return i;
-    }
-
-    /// As matplotlib's PathSnapper.
-    void snap() {
-        const auto count = static_cast<std::int64_t>(vertices_.size());
-        if (count > most_snapped_pixels) return;
-        for (std::int64_t i = 1; i < count; ++i) {
-            const bool is_segment = is_vertex_[i - 1] && is_vertex_[i];
-            if (is_segment && !is_rectilinear(vertices_[i - 1], vertices_[i])) return;
-        }
-        for (std::int64_t i = 0; i < count; ++i) {
-            if (is_vertex_[i]) vertices_[i] = {snapped(vertices_[i].x), snapped(vertices_[i].y)};
         }
     }
 
@@ -263,8 +317,12 @@ class LinePlot {
     bool is_overlap_;
     CellSums sums_;
     std::vector<Pixel> image_;
-    std::vector<Point> vertices_;
+    std::vector<Blender> inks_;  // by part
+    std::vector<double> x_;      // of the pixels, and room for the lanes that reach beyond them
+    std::vector<double> y_;
     std::vector<std::uint8_t> is_vertex_;  // neither masked nor NaN nor infinite
+    std::vector<std::uint8_t> is_single_;
+    Path path_;
 };
 
 void draw_each(const Context& context, const ImageRequest& request, bool is_overlap) {

@@ -122,7 +122,11 @@ __global__ void __launch_bounds__(threads) simplify_kernel(DeviceBatch batch, Sc
 
 struct AtomicSink {
     CellSum* cells;
-    __device__ void add(int cell, CellSum sum) const { atomicAdd(cells + cell, sum); }
+    // Called from constexpr functions, which nvcc compiles for the host too.
+#ifdef __CUDACC__
+#pragma nv_exec_check_disable
+#endif
+    __host__ __device__ void add(int cell, CellSum sum) const { atomicAdd(cells + cell, sum); }
 };
 
 /// The polygon around the vertices of a block: the left side forwards and the right side backwards,

@@ -219,12 +219,13 @@ class Simplifier {
         std::int64_t next = seed + 1;
         for (std::int64_t begin = seed + 1; next == begin; begin += threads) {
             const std::int64_t i = begin + threadIdx.x;
-            RunLine::Place place{false, false, 0};
+            RunLine<double>::Place place{simplify_threshold_squared, 0, 0};
             if (i < end) place = line.place(vertices_[i]);
-            const std::int64_t own_next = place.is_within ? begin + threads : i;
+            const bool is_within = place.across < simplify_threshold_squared;
+            const std::int64_t own_next = is_within ? begin + threads : i;
             next = block_choice(own_next, shared_.indices, Lower{});
             if (i >= next) continue;
-            Farthest& farthest = place.is_forward ? forward : backward;
+            Farthest& farthest = place.dot > 0 ? forward : backward;
             if (place.distance > farthest.distance) farthest = {place.distance, i};
         }
         return {first_of(forward), first_of(backward), next - 1};

@@ -46,39 +46,40 @@ struct Run {
 };
 
 /// The line of a run that begins with the segment between two vertices of different place.
+template <class Real>
 class RunLine {
   public:
     struct Place {
-        bool is_within;   ///< the threshold
-        bool is_forward;  ///< of the start
-        double distance;  ///< from the start, along the line, squared
+        Real across;    ///< distance from the line, squared
+        Real dot;       ///< above 0: forwards of the start
+        Real distance;  ///< from the start, along the line, squared
     };
 
-    constexpr RunLine(Point start, Point seed)
+    constexpr RunLine(PointOf<Real> start, PointOf<Real> seed)
         : start_(start),
           dx_(seed.x - start.x),
           dy_(seed.y - start.y),
           norm_(dx_ * dx_ + dy_ * dy_) {}
 
-    constexpr double seed_distance() const { return norm_; }
+    constexpr Real seed_distance() const { return norm_; }
 
-    constexpr Place place(Point vertex) const {
-        const double x = vertex.x - start_.x;
-        const double y = vertex.y - start_.y;
-        const double dot = dx_ * x + dy_ * y;
-        const double along_x = dot * dx_ / norm_;
-        const double along_y = dot * dy_ / norm_;
-        const double across_x = x - along_x;
-        const double across_y = y - along_y;
-        return {across_x * across_x + across_y * across_y<simplify_threshold_squared, dot> 0,
+    constexpr Place place(PointOf<Real> vertex) const {
+        const Real x = vertex.x - start_.x;
+        const Real y = vertex.y - start_.y;
+        const Real dot = dx_ * x + dy_ * y;
+        const Real along_x = dot * dx_ / norm_;
+        const Real along_y = dot * dy_ / norm_;
+        const Real across_x = x - along_x;
+        const Real across_y = y - along_y;
+        return {across_x * across_x + across_y * across_y, dot,
                 along_x * along_x + along_y * along_y};
     }
 
   private:
-    Point start_;
-    double dx_;
-    double dy_;
-    double norm_;
+    PointOf<Real> start_;
+    Real dx_;
+    Real dy_;
+    Real norm_;
 };
 
 /// Builds a run vertex by vertex.
@@ -91,9 +92,9 @@ class RunBuilder {
 
     /// Takes in vertex `index`, the one after the last; false if the run ends before it.
     constexpr bool add(Point vertex, std::int64_t index) {
-        const RunLine::Place place = line_.place(vertex);
-        if (!place.is_within) return false;
-        if (place.is_forward) {
+        const auto place = line_.place(vertex);
+        if (!(place.across < simplify_threshold_squared)) return false;
+        if (place.dot > 0) {
             if (place.distance > farthest_forward_) {
                 farthest_forward_ = place.distance;
                 run_.forward = index;
@@ -109,7 +110,7 @@ class RunBuilder {
     constexpr const Run& run() const { return run_; }
 
   private:
-    RunLine line_;
+    RunLine<double> line_;
     double farthest_forward_;
     double farthest_backward_ = 0;
     Run run_;

@@ -52,57 +52,108 @@ struct Segment {
     }
 };
 
-/// Where the line through a and b meets that through c and d; false if they are parallel.
+/// Where the line through a and b meets that through c and d, if `denominator` is not next to 0.
+template <class Real>
+struct Crossing {
+    Real denominator;
+    PointOf<Real> point;
+
+    constexpr Crossing(PointOf<Real> a, PointOf<Real> b, PointOf<Real> c, PointOf<Real> d) {
+        const Real numerator = (a.y - c.y) * (d.x - c.x) - (a.x - c.x) * (d.y - c.y);
+        denominator = (b.x - a.x) * (d.y - c.y) - (b.y - a.y) * (d.x - c.x);
+        const Real share = numerator / denominator;
+        point = {a.x + share * (b.x - a.x), a.y + share * (b.y - a.y)};
+    }
+};
+
+inline constexpr double parallel = 1e-30;  ///< a denominator up to it
+
+/// The same; false if they are parallel.
 constexpr bool intersect(Point a, Point b, Point c, Point d, Point& result) {
-    const double numerator = (a.y - c.y) * (d.x - c.x) - (a.x - c.x) * (d.y - c.y);
-    const double denominator = (b.x - a.x) * (d.y - c.y) - (b.y - a.y) * (d.x - c.x);
-    if (denominator < 1e-30 && denominator > -1e-30) return false;
-    const double share = numerator / denominator;
-    result = {a.x + share * (b.x - a.x), a.y + share * (b.y - a.y)};
+    const Crossing crossing(a, b, c, d);
+    if (crossing.denominator < parallel && crossing.denominator > -parallel) return false;
+    result = crossing.point;
     return true;
 }
 
-constexpr double cross(Point a, Point b, Point c) {
+inline constexpr double straight = 1e-14;  ///< a cross product up to it
+
+template <class Real>
+constexpr Real cross(PointOf<Real> a, PointOf<Real> b, PointOf<Real> c) {
     return (c.x - b.x) * (b.y - a.y) - (c.y - b.y) * (b.x - a.x);
 }
 
-constexpr Point sum(Point a, Point b) {
+template <class Real>
+constexpr PointOf<Real> sum(PointOf<Real> a, PointOf<Real> b) {
     return {a.x + b.x, a.y + b.y};
 }
 
-/// The points after centre + from, up to centre + to, on the circle through both, so that no step
-/// leaves the circle by more than 1/8 pixel: three at most, as the arc is half a circle at most.
+/// How an arc from centre + from to centre + to, half a circle at most, is cut into up to three
+/// steps, so that none leaves the circle by more than 1/8 pixel.
+struct ArcSteps {
+    static constexpr double ratio = half_width / (half_width + 0.125);
+    static constexpr double one = 2 * ratio * ratio - 1;  ///< cosine of the widest step
+    static constexpr double two = 2 * one * one - 1;      ///< of twice that angle
+    static constexpr double square = half_width * half_width;
+};
+
+/// The cosine of an arc.
+template <class Real>
+constexpr Real arc_cosine(PointOf<Real> from, PointOf<Real> to) {
+    return (from.x * to.x + from.y * to.y) / ArcSteps::square;
+}
+
+/// The point half way, from the centre.
+template <class Real>
+constexpr PointOf<Real> half_of_arc(PointOf<Real> from, PointOf<Real> to) {
+    const PointOf<Real> middle = sum(from, to);
+    const Real scale = half_width / square_root(middle.x * middle.x + middle.y * middle.y);
+    return {middle.x * scale, middle.y * scale};
+}
+
+/// The points after one third and two, from the centre, of hardly less than half a circle: a third
+/// of it is 60 degrees less a third of what is missing, whose sine is at most 0.17, so that series
+/// give it to 1e-11.
+template <class Real>
+struct ThirdsOfArc {
+    PointOf<Real> first;
+    PointOf<Real> second;
+
+    constexpr ThirdsOfArc(PointOf<Real> from, PointOf<Real> to) {
+        const Real sine = (from.x * to.y - from.y * to.x) / ArcSteps::square;
+        const Real sine2 = sine * sine;
+        const Real series =
+            1. + sine2 * (1. / 6 + sine2 * (3. / 40 + sine2 * (15. / 336 + sine2 * (105. / 3456))));
+        const Real angle = sine * series * (1. / 3);
+        const Real angle2 = angle * angle;
+        const Real sine_less = angle * (1. - angle2 * (1. / 6 - angle2 * (1. / 120)));
+        const Real cosine_less = 1. - angle2 * (0.5 - angle2 * (1. / 24 - angle2 * (1. / 720)));
+        constexpr double sine_of_60 = 0.8660254037844386;
+        const Real s = sine_of_60 * cosine_less - 0.5 * sine_less;
+        const Real c = 0.5 * cosine_less + sine_of_60 * sine_less;
+        first = {from.x * c - from.y * s, from.x * s + from.y * c};
+        second = {to.x * c + to.y * s, to.y * c - to.x * s};
+    }
+};
+
+/// The points after centre + from, up to centre + to, on the circle through both.
 constexpr void add_arc(Point centre, Point from, Point to, Corner& corner) {
-    constexpr double ratio = half_width / (half_width + 0.125);
-    constexpr double one_step = 2 * ratio * ratio - 1;         // cosine of the widest step
-    constexpr double two_steps = 2 * one_step * one_step - 1;  // of twice that angle
-    constexpr double square = half_width * half_width;
-    const double cosine = (from.x * to.x + from.y * to.y) / square;
-    if (cosine > one_step) return corner.add(sum(centre, to));
-    if (cosine > two_steps) {
-        const Point middle = sum(from, to);
-        const double length = square_root(middle.x * middle.x + middle.y * middle.y);
-        const double scale = half_width / length;
-        corner.add({centre.x + middle.x * scale, centre.y + middle.y * scale});
+    const double cosine = arc_cosine(from, to);
+    if (cosine > ArcSteps::one) return corner.add(sum(centre, to));
+    if (cosine > ArcSteps::two) {
+        corner.add(sum(centre, half_of_arc(from, to)));
         return corner.add(sum(centre, to));
     }
-    // Hardly less than half a circle: a third of it is 60 degrees less a third of what is missing,
-    // whose sine is at most 0.17, so that series give it to 1e-11.
-    const double sine = (from.x * to.y - from.y * to.x) / square;
-    const double sine2 = sine * sine;
-    const double series =
-        1 + sine2 * (1. / 6 + sine2 * (3. / 40 + sine2 * (15. / 336 + sine2 * (105. / 3456))));
-    const double angle = sine * series * (1. / 3);
-    const double angle2 = angle * angle;
-    const double sine_less = angle * (1 - angle2 * (1. / 6 - angle2 * (1. / 120)));
-    const double cosine_less = 1 - angle2 * (0.5 - angle2 * (1. / 24 - angle2 * (1. / 720)));
-    constexpr double sine_of_60 = 0.8660254037844386;
-    const double s = sine_of_60 * cosine_less - 0.5 * sine_less;
-    const double c = 0.5 * cosine_less + sine_of_60 * sine_less;
-    corner.add({centre.x + (from.x * c - from.y * s), centre.y + (from.x * s + from.y * c)});
-    corner.add({centre.x + (to.x * c + to.y * s), centre.y + (to.y * c - to.x * s)});
+    const ThirdsOfArc thirds(from, to);
+    corner.add(sum(centre, thirds.first));
+    corner.add(sum(centre, thirds.second));
     corner.add(sum(centre, to));
 }
+
+/// How far from the vertex the edges of an inner side may meet, if both segments are shorter.
+inline constexpr double least_limit = 1.01 * half_width;
+/// Of the middle between the two normals from the vertex, where there is hardly a corner.
+inline constexpr double almost = half_width * (1023.0 / 1024.0);
 
 /// The left side of the corner at `b` on the way from a over b to c, along the segments in and out.
 constexpr Corner corner_of(Point a, Point b, Point c, const Segment& in, const Segment& out) {
@@ -112,10 +163,10 @@ constexpr Corner corner_of(Point a, Point b, Point c, const Segment& in, const S
     const Point start = sum(a, in.normal);
     const Point end = sum(c, out.normal);
     Point meeting = before;
-    if (cross(a, b, c) > 1e-14) {
+    if (cross(a, b, c) > straight) {
         // The inner side, where the edges meet if that is not beyond the shorter segment.
         const double shorter = in.length < out.length ? in.length : out.length;
-        const double limit = shorter < 1.01 * half_width ? 1.01 * half_width : shorter;
+        const double limit = shorter < least_limit ? least_limit : shorter;
         if (intersect(start, before, after, end, meeting)) {
             const double dx = meeting.x - b.x;
             const double dy = meeting.y - b.y;
@@ -134,7 +185,6 @@ constexpr Corner corner_of(Point a, Point b, Point c, const Segment& in, const S
     // The outer side; hardly a corner: one point.
     const double x = (in.normal.x + out.normal.x) / 2;
     const double y = (in.normal.y + out.normal.y) / 2;
-    constexpr double almost = half_width * (1023.0 / 1024.0);
     if (x * x + y * y > almost * almost) {
         intersect(start, before, after, end, meeting);
         corner.add(meeting);
