@@ -404,6 +404,7 @@ int train(const CLI::App& app, Arguments& arguments) {
     const LabelSource labels = [&](std::int64_t row) {
         return is_in_range(*set, row) ? set->labels(row) : data::Labels{};
     };
+    say_out_of_range(*set);
     const std::vector<std::int64_t> training_rows =
         data::rows_of(*set, std::array{data::Split::train}, options.sampling, options.seed);
     setup.heads = fit_heads(targets, training_rows, labels, options.labels);
@@ -415,7 +416,6 @@ int train(const CLI::App& app, Arguments& arguments) {
 
     TargetTable table(model->config().heads, set->size(), labels, options.labels);
     say_labels(*set, table, options);
-    say_out_of_range(*set);
     say_lost_pixels(*set, InputBuilder(model->config(), context, options.precision));
     const std::map<std::string, std::string> settings =
         run_settings(arguments, *set, model->config());

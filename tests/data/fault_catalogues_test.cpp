@@ -27,14 +27,14 @@ class FaultCatalogues : public ::testing::Test {
         if (!fs::exists(program_path("vit-data"))) GTEST_SKIP() << "vit-data is not built";
         folder_.write("data/sdss.fits", SdssFile().bytes());
         folder_.write("data/lamost.fits", LamostFile().bytes());
-        const Outcome first = run("pack --out set data");
+        const ProgramRun first = run("pack --out set data");
         ASSERT_EQ(first.code, 0) << first.error;
     }
 
-    Outcome run(const std::string& arguments) const {
+    ProgramRun run(const std::string& arguments) const {
         return run_program(folder_.path(), "vit-data", arguments);
     }
-    Outcome pack(const std::string& arguments) const {
+    ProgramRun pack(const std::string& arguments) const {
         return run("pack --overwrite --out set " + arguments);
     }
 
@@ -44,13 +44,13 @@ class FaultCatalogues : public ::testing::Test {
         SCOPED_TRACE(words);
         folder_.write(catalogue, bytes);
         const auto before = content_of(folder_ / "set");
-        const Outcome over = pack("--catalog " + catalogue + " data");
+        const ProgramRun over = pack("--catalog " + catalogue + " data");
         EXPECT_EQ(over.code, 1);
         EXPECT_TRUE(over.error.starts_with("vit-data: " + catalogue + ": ")) << over.error;
         EXPECT_NE(over.error.find(words), std::string::npos) << over.error;
         EXPECT_EQ(std::count(over.error.begin(), over.error.end(), '\n'), 1) << over.error;
         EXPECT_TRUE(content_of(folder_ / "set") == before);
-        const Outcome fresh = run("pack --out fresh --catalog " + catalogue);
+        const ProgramRun fresh = run("pack --out fresh --catalog " + catalogue);
         EXPECT_EQ(fresh.code, 1);
         EXPECT_EQ(fresh.error, over.error);
         EXPECT_FALSE(fs::exists(folder_ / "fresh"));
@@ -94,7 +94,7 @@ TEST_F(FaultCatalogues, Fault26ReadsSeparatorsMarksAndLineEnds) {
                       "\xEF\xBB\xBF"
                       "file" +
                           separator + "z\r\n" + "sdss.fits" + separator + "0.75\r\n");
-        const Outcome outcome = pack("--catalog data/list.csv");
+        const ProgramRun outcome = pack("--catalog data/list.csv");
         EXPECT_EQ(outcome.code, 0) << outcome.error;
         EXPECT_EQ(packed().size(), 1U);
         EXPECT_EQ(packed().at("sdss.fits").z, 0.75) << separator;
@@ -132,7 +132,7 @@ TEST_F(FaultCatalogues, Fault28DropsAndCountsLabelsThatAreNone) {
     }
     table += "sdss.fits,nan,0,0,0\n";
     folder_.write("data/list.csv", table);
-    const Outcome outcome = pack("--catalog data/list.csv");
+    const ProgramRun outcome = pack("--catalog data/list.csv");
     EXPECT_EQ(outcome.code, 0) << outcome.error;
     EXPECT_NE(outcome.out.find("without a value: feh 7, logg 7, teff 7, z 7"), std::string::npos)
         << outcome.out;
@@ -164,7 +164,7 @@ TEST_F(FaultCatalogues, Fault30KeepsIdsThatDifferInTheLastOfAllDigits) {
     const std::string id = "9007199254740993";  // 2^53 + 1
     folder_.write("data/lamost.fits", with_card(LamostFile().bytes(), "OBSID", card("OBSID", id)));
     folder_.write("list.csv", "obsid,z\n9007199254740992,0.1\n" + id + ",0.2\n");
-    const Outcome outcome =
+    const ProgramRun outcome =
         pack("data/lamost.fits --catalog list.csv --where 'object_id == " + id + "'");
     EXPECT_EQ(outcome.code, 0) << outcome.error;
     EXPECT_EQ(packed().at("lamost.fits").z, 0.2);
@@ -193,7 +193,7 @@ TEST_F(FaultCatalogues, Fault31RefusesASetWithOneObjectInTwoSplits) {
     splits[1] = splits[0] == 2 ? 0 : 2;
     rewrite_groups_and_splits(folder_ / "set/shard-00000.safetensors", groups, splits);
     for (const std::string command : {"verify set", "info set", "render set --out images"}) {
-        const Outcome outcome = run(command);
+        const ProgramRun outcome = run(command);
         EXPECT_EQ(outcome.code, 1) << command;
         EXPECT_NE(outcome.error.find(": object 0 is in two splits"), std::string::npos)
             << outcome.error;
@@ -208,17 +208,18 @@ TEST_F(FaultCatalogues, Fault32SkipsPathsOutOfTheDataRoot) {
     fs::create_symlink(folder_ / "outside.fits", folder_ / "data/link.fits");
     fs::create_symlink(folder_ / "elsewhere", folder_ / "data/folder");
     folder_.write("list.csv", "file\n../outside.fits\n" + (folder_ / "outside.fits") +
-                                  "\nlink.fits\nfolder/inner.fits\nsdss.fits\n");
-    const Outcome named = pack("--catalog list.csv --root data");
+                                  "\nlink.fits\nfolder/inner.fits\ngone.fits\nsdss.fits\n");
+    const ProgramRun named = pack("--catalog list.csv --root data");
     EXPECT_EQ(named.code, 3) << named.error;
     EXPECT_EQ(packed().size(), 1U);
     EXPECT_EQ(why_skipped("../outside.fits"), "NOT_A_FILE: the path leads out of data");
     EXPECT_EQ(why_skipped("link.fits"), "NOT_A_FILE: symbolic link out of data");
     EXPECT_EQ(why_skipped("folder/inner.fits"), "NOT_A_FILE: symbolic link out of data");
+    EXPECT_EQ(why_skipped("gone.fits"), "NOT_A_FILE: no such file below data");
     EXPECT_TRUE(why_skipped(folder_ / "outside.fits").starts_with("NOT_A_FILE: "))
         << why_skipped(folder_ / "outside.fits");
 
-    const Outcome searched = pack("data");
+    const ProgramRun searched = pack("data");
     EXPECT_EQ(searched.code, 3) << searched.error;
     EXPECT_EQ(packed().size(), 2U);
     for (const std::string name : {"data/link.fits", "data/folder"}) {
@@ -231,13 +232,13 @@ TEST_F(FaultCatalogues, Fault33SkipsWhatIsNoFileWithoutBlocking) {
     ASSERT_EQ(mkfifo((folder_ / "data/fifo.fits").c_str(), 0600), 0);
     ASSERT_EQ(mkfifo((folder_ / "data/fifo.csv").c_str(), 0600), 0);
     folder_.write("list.csv", "file\nfolder.fits\nfifo.fits\nsdss.fits\n");
-    const Outcome named = pack("--catalog list.csv --root data");
+    const ProgramRun named = pack("--catalog list.csv --root data");
     EXPECT_EQ(named.code, 3) << named.error;
     EXPECT_EQ(packed().size(), 1U);
     EXPECT_EQ(why_skipped("data/folder.fits"), "NOT_A_FILE: is a directory, not a file");
     EXPECT_EQ(why_skipped("data/fifo.fits"), "NOT_A_FILE: is a FIFO, not a file");
 
-    const Outcome searched = pack("data /dev/zero");
+    const ProgramRun searched = pack("data /dev/zero");
     EXPECT_EQ(searched.code, 3) << searched.error;
     EXPECT_EQ(packed().size(), 2U);
     EXPECT_EQ(why_skipped("data/folder.fits"), "NOT_A_FILE: is a directory, not a file");
@@ -251,7 +252,7 @@ TEST_F(FaultCatalogues, Fault33SkipsWhatIsNoFileWithoutBlocking) {
 
     for (const std::string path : {"data/fifo.csv", "data", "/dev/zero"}) {
         const auto before = content_of(folder_ / "set");
-        const Outcome catalogue = pack("--catalog " + path + " data");
+        const ProgramRun catalogue = pack("--catalog " + path + " data");
         EXPECT_EQ(catalogue.code, 1) << path;
         EXPECT_TRUE(catalogue.error.starts_with("vit-data: " + path + ": is ")) << catalogue.error;
         EXPECT_TRUE(content_of(folder_ / "set") == before);

@@ -36,10 +36,10 @@ class Workplace {
         return folder_.write(name, bytes);
     }
     std::string operator/(const std::string& name) const { return folder_ / name; }
-    Outcome run(const std::string& arguments) const {
+    ProgramRun run(const std::string& arguments) const {
         return run_program(folder_.path(), "vit-data", arguments);
     }
-    Outcome pack(const std::string& arguments) const {
+    ProgramRun pack(const std::string& arguments) const {
         return run("pack --overwrite --out set " + arguments);
     }
     /// Rows of skipped.csv by file: file, row, reason, detail.
@@ -76,8 +76,8 @@ struct AllAtOnce {
 
     std::vector<BrokenFile> files = broken_files();
     Workplace workplace;
-    Outcome pack;
-    Outcome render;
+    ProgramRun pack;
+    ProgramRun render;
 };
 
 const AllAtOnce& all_at_once() {
@@ -132,7 +132,7 @@ class FaultFiles : public ::testing::Test {
     }
 
     /// Nothing but the good file is packed; one row of skipped.csv says why.
-    void expect_skipped(const Outcome& pack, const std::string& file, const std::string& reason,
+    void expect_skipped(const ProgramRun& pack, const std::string& file, const std::string& reason,
                         const std::string& words) const {
         EXPECT_EQ(pack.code, 3) << pack.error;
         const auto rows = work_.skipped();
@@ -155,7 +155,7 @@ TEST_F(FaultFiles, NothingIsLostBesideBrokenFiles) {
     ASSERT_EQ(all.workplace.packed().size(), 1U);
     EXPECT_EQ(all.workplace.packed().begin()->second.flux, SdssFile().flux);
     EXPECT_EQ(all.workplace.run("verify set").code, 0);
-    const Outcome info = all.workplace.run("info set --json");
+    const ProgramRun info = all.workplace.run("info set --json");
     EXPECT_EQ(nlohmann::json::parse(info.out)["skipped"], all.files.size());
     EXPECT_EQ(all.render.code, 3);
     EXPECT_TRUE(fs::exists(all.workplace / "images/good.png"));
@@ -188,12 +188,17 @@ TEST_F(FaultFiles, Fault10TakesNamesLiterally) {
         work_.write("odd/" + name, bytes);
         arguments += name == "http:/h/a.fits" ? " 'http://h/a.fits'" : " '" + name + "'";
     }
-    const Outcome named = run_program(work_ / "odd", "vit-data",
-                                      "pack --out ../set ../files/good.fits --" + arguments);
+    const ProgramRun named = run_program(work_ / "odd", "vit-data",
+                                         "pack --out ../set ../files/good.fits --" + arguments);
     EXPECT_EQ(named.code, 0) << named.error << named.out;
     for (const std::string& name : names) {
         EXPECT_EQ(work_.packed().count(fs::path(name).filename()), 1U) << name;
     }
+    EXPECT_EQ(work_.packed().size(), names.size() + 1);
+    // And so from a file of options.
+    const ProgramRun configured =
+        run_program(work_ / "odd", "vit-data", "pack --overwrite --config ../set/resolved.toml");
+    EXPECT_EQ(configured.code, 0) << configured.error << configured.out;
     EXPECT_EQ(work_.packed().size(), names.size() + 1);
 
     // Folders are searched for files that are named like FITS.
@@ -204,7 +209,7 @@ TEST_F(FaultFiles, Fault10TakesNamesLiterally) {
         expect_skipped(work_.pack("files '" + name + "'"), name, "NOT_A_FILE", "No such file");
     }
     expect_skipped(work_.pack("'[gone,too]' files"), "./[gone,too]", "NOT_A_FILE", "No such file");
-    const Outcome option = work_.run("pack --out other files -x.fits");
+    const ProgramRun option = work_.run("pack --out other files -x.fits");
     EXPECT_EQ(option.code, 2);
     EXPECT_NE(option.error.find("-x.fits"), std::string::npos) << option.error;
     EXPECT_FALSE(fs::exists(work_ / "other"));
@@ -221,7 +226,7 @@ TEST_F(FaultFiles, Fault15And16MaskAndCountBadPixels) {
     weight.ivar[7] = -1.0F;
     work_.write("files/flux.fits", flux.bytes());
     work_.write("files/weight.fits", weight.bytes());
-    const Outcome pack = work_.pack("files");
+    const ProgramRun pack = work_.pack("files");
     EXPECT_EQ(pack.code, 0) << pack.error;
     ASSERT_EQ(work_.packed().size(), 3U);
     const auto packed = work_.packed();
@@ -261,7 +266,7 @@ TEST_F(FaultFiles, Fault17DrawsAConstantFlux) {
     EXPECT_EQ(work_.packed().find("constant.fits")->second.flux, std::vector<float>(300, 2.5F));
     EXPECT_EQ(work_.run("verify set").code, 0);
     // All image types side by side.
-    const Outcome render = work_.run("render set --compare --image-size 32 --out images");
+    const ProgramRun render = work_.run("render set --compare --image-size 32 --out images");
     EXPECT_EQ(render.code, 0) << render.error;
     for (const std::string name : {"good", "zero", "constant"}) {
         EXPECT_EQ(read_text(work_ / ("images/" + name + ".png")).substr(1, 3), "PNG") << name;
@@ -288,7 +293,7 @@ TEST_F(FaultFiles, Fault22UsesTheArmsThereAreAndKeepsRepeatedTargets) {
     repeated.ra[2] = repeated.ra[0];
     repeated.dec[2] = repeated.dec[0];
     work_.write("files/repeated.fits", repeated.bytes());
-    const Outcome pack = work_.pack("files");
+    const ProgramRun pack = work_.pack("files");
     EXPECT_EQ(pack.code, 0) << pack.error;
     std::map<std::string, std::vector<std::int64_t>> rows;
     std::map<std::int64_t, std::set<std::int64_t>> groups;
@@ -310,7 +315,7 @@ TEST_F(FaultFiles, Fault23SkipsWrongChecksumsUnderStrictAlone) {
     LamostFile file;
     file.snr.push_back(fits_builder::text_card("DATASUM", "1"));
     work_.write("files/sum.fits", file.bytes());
-    const Outcome told = work_.pack("files");
+    const ProgramRun told = work_.pack("files");
     EXPECT_EQ(told.code, 0);
     EXPECT_NE(told.error.find("1 spectra are of files whose checksums disagree"), std::string::npos)
         << told.error;

@@ -13,7 +13,7 @@
 
 namespace balmer {
 
-struct Outcome {
+struct ProgramRun {
     int code = -1;  ///< 124 where it did not end by itself
     std::string out;
     std::string error;
@@ -25,14 +25,15 @@ inline std::string program_path(const std::string& program) {
 
 /// Runs a program inside `folder` and keeps its stdout.txt and stderr.txt there; `arguments` is a
 /// piece of a shell command line.
-inline Outcome run_program(const std::string& folder, const std::string& program,
-                           const std::string& arguments) {
+inline ProgramRun run_program(const std::string& folder, const std::string& program,
+                              const std::string& arguments) {
     const auto text = [&](const std::string& name) -> std::string {
         std::ifstream file(folder + "/" + name, std::ios::binary);
         return {std::istreambuf_iterator<char>(file), {}};
     };
-    const std::string command = "cd '" + folder + "' && timeout 120 '" + program_path(program) +
-                                "' " + arguments + " >stdout.txt 2>stderr.txt";
+    const std::string command = "cd '" + folder + "' || exit 99; timeout 120 '" +
+                                program_path(program) + "' " + arguments +
+                                " >stdout.txt 2>stderr.txt";
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text("stdout.txt"), text("stderr.txt")};
 }
