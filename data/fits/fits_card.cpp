@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 namespace balmer::data {
 namespace {
@@ -16,6 +17,23 @@ std::string_view value_field(std::string_view card) {
     if (card.size() < 10 || card.substr(8, 2) != "= ") return {};
     const auto first = card.find_first_not_of(' ', 10);
     return first == std::string_view::npos ? std::string_view{} : card.substr(first);
+}
+
+template <class T>
+std::optional<T> parse_whole(std::string_view text) {
+    T value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+/// Without blanks around it and without a plus sign.
+std::string_view digits_of(std::string_view text) {
+    const auto first = text.find_first_not_of(' ');
+    if (first == std::string_view::npos) return {};
+    text = trim_right(text.substr(first));
+    if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+    return text;
 }
 
 bool only_comment_follows(std::string_view rest) {
@@ -66,6 +84,28 @@ std::optional<bool> card_logical(std::string_view card) {
     if (text.empty() || (text[0] != 'T' && text[0] != 'F')) return std::nullopt;
     if (!only_comment_follows(text.substr(1))) return std::nullopt;
     return text[0] == 'T';
+}
+
+std::optional<std::string> card_value(std::string_view card) {
+    const std::string_view text = value_field(card);
+    if (text.starts_with('\'')) return card_text(card);
+    const std::string_view value = text.substr(0, text.find_first_of(" /"));
+    return value.empty() ? std::nullopt : std::optional<std::string>(value);
+}
+
+std::optional<double> parse_fits_real(std::string_view text) {
+    std::string digits(digits_of(text));
+    const auto exponent = digits.find_first_of("Dd");
+    if (exponent != std::string::npos) digits[exponent] = 'E';
+    return parse_whole<double>(digits);
+}
+
+std::optional<std::int64_t> parse_fits_integer(std::string_view text) {
+    if (const auto integer = parse_whole<std::int64_t>(digits_of(text))) return integer;
+    const auto real = parse_fits_real(text);
+    constexpr double limit = 9223372036854775808.0;  // 2^63
+    const bool is_integer = real && std::abs(*real) < limit && std::trunc(*real) == *real;
+    return is_integer ? std::optional(static_cast<std::int64_t>(*real)) : std::nullopt;
 }
 
 std::optional<std::int64_t> card_index(std::string_view keyword, std::string_view prefix) {

@@ -23,6 +23,15 @@ std::optional<std::int64_t> card_integer(std::string_view card);
 std::optional<std::string> card_text(std::string_view card);
 std::optional<bool> card_logical(std::string_view card);
 
+/// The value of any card as text: the content of a string, else what stands before a blank or the
+/// comment. Empty when the card has none.
+std::optional<std::string> card_value(std::string_view card);
+
+/// A number as FITS writes them ('-1.5', '+3', '1.5D-3'), alone in its text but for blanks around
+/// it. An integer may have a point ('3.'); empty when it is none or lies outside 64 bits.
+std::optional<double> parse_fits_real(std::string_view text);
+std::optional<std::int64_t> parse_fits_integer(std::string_view text);
+
 /// The number n of an indexed keyword such as TFORM12; empty unless `keyword` is `prefix` + n, n >=
 /// 1 without leading zeros.
 std::optional<std::int64_t> card_index(std::string_view keyword, std::string_view prefix);

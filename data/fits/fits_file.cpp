@@ -99,39 +99,30 @@ struct FitsFile::Implementation {
         require(status, hdu);
     }
 
-    /// Whether a header has a card of that keyword: far cheaper than to let CFITSIO move to the
-    /// HDU, parse its header again and search it, and most keywords that readers ask for are
-    /// absent.
-    bool has_card(const Hdu& hdu, const std::string& keyword) const {
-        constexpr std::size_t keyword_characters = 8;
-        if (keyword.empty() || keyword.size() > keyword_characters) {
-            return true;  // CFITSIO's own conventions
-        }
+    /// The first card of that keyword in a header; empty if there is none. CFITSIO is not asked: it
+    /// moves to the HDU and parses its header again first, and its conversions to numbers overrun
+    /// their message where a long value is none (4.2.0).
+    std::string_view find_card(const Hdu& hdu, std::string_view keyword) const {
         std::int64_t begin = 0;
         if (hdu.index > 0) {
             const Hdu& before = hdus[static_cast<std::size_t>(hdu.index) - 1];
             begin = round_up_to_block(before.data_offset + before.data_bytes).value_or(0);
         }
+        if (keyword.empty()) return {};
         const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
         const std::string_view text(bytes.data(), bytes.size());
-        for (std::int64_t card = begin; card + fits_card_bytes <= hdu.data_offset;
-             card += fits_card_bytes) {
-            const auto position = static_cast<std::size_t>(card);
-            const bool may_be = lower(text[position]) == lower(keyword[0]);
-            if (may_be && same_name(card_keyword(text.substr(position)), keyword)) return true;
+        for (std::int64_t position = begin; position + fits_card_bytes <= hdu.data_offset;
+             position += fits_card_bytes) {
+            const std::string_view card =
+                text.substr(static_cast<std::size_t>(position), fits_card_bytes);
+            const bool may_be = lower(card[0]) == lower(keyword[0]);
+            if (may_be && same_name(card_keyword(card), keyword)) return card;
         }
-        return false;
+        return {};
     }
 
-    /// Runs a keyword reader; forgets CFITSIO's complaint when there is no such value.
-    template <class Read>
-    bool read_key(const Hdu& hdu, const std::string& keyword, Read read) const {
-        if (!has_card(hdu, keyword)) return false;
-        select(hdu);
-        int status = 0;
-        read(&status);
-        if (status != 0) fits_clear_errmsg();
-        return status == 0;
+    std::optional<std::string> value(const Hdu& hdu, std::string_view keyword) const {
+        return card_value(find_card(hdu, keyword));
     }
 
     int column_number(const Hdu& hdu, const FitsColumn& column) const {
@@ -257,8 +248,8 @@ const std::vector<Hdu>& FitsFile::hdus() const {
 
 std::string FitsFile::checksum_fault() const {
     for (const Hdu& hdu : hdus()) {
-        if (!implementation_->has_card(hdu, "CHECKSUM") &&
-            !implementation_->has_card(hdu, "DATASUM")) {
+        if (implementation_->find_card(hdu, "CHECKSUM").empty() &&
+            implementation_->find_card(hdu, "DATASUM").empty()) {
             continue;
         }
         implementation_->select(hdu);
@@ -280,29 +271,19 @@ const Hdu* FitsFile::hdu_named(std::string_view name) const {
 }
 
 std::optional<double> FitsFile::real_key(const Hdu& hdu, const std::string& keyword) const {
-    double value = 0;
-    const bool found = implementation_->read_key(hdu, keyword, [&](int* status) {
-        fits_read_key(implementation_->handle, TDOUBLE, keyword.c_str(), &value, nullptr, status);
-    });
-    return found && std::isfinite(value) ? std::optional(value) : std::nullopt;
+    const auto text = implementation_->value(hdu, keyword);
+    const auto value = text ? parse_fits_real(*text) : std::nullopt;
+    return value && std::isfinite(*value) ? value : std::nullopt;
 }
 
 std::optional<std::int64_t> FitsFile::integer_key(const Hdu& hdu,
                                                   const std::string& keyword) const {
-    LONGLONG value = 0;
-    const bool found = implementation_->read_key(hdu, keyword, [&](int* status) {
-        fits_read_key(implementation_->handle, TLONGLONG, keyword.c_str(), &value, nullptr, status);
-    });
-    return found ? std::optional<std::int64_t>(value) : std::nullopt;
+    const auto text = implementation_->value(hdu, keyword);
+    return text ? parse_fits_integer(*text) : std::nullopt;
 }
 
 std::optional<std::string> FitsFile::text_key(const Hdu& hdu, const std::string& keyword) const {
-    std::array<char, FLEN_VALUE> value{};
-    const bool found = implementation_->read_key(hdu, keyword, [&](int* status) {
-        fits_read_key(implementation_->handle, TSTRING, keyword.c_str(), value.data(), nullptr,
-                      status);
-    });
-    const std::string text = found ? trim(value.data()) : std::string{};
+    const std::string text = trim(implementation_->value(hdu, keyword).value_or(""));
     return text.empty() ? std::nullopt : std::optional(text);
 }
 

@@ -25,6 +25,13 @@ bool is_structural(std::string_view keyword) {
            card_index(keyword, "TBCOL") || is_descriptive(keyword);
 }
 
+/// Numbers that CFITSIO takes from the cards of a header when it opens an HDU.
+bool is_scaling(std::string_view keyword) {
+    return keyword == "BSCALE" || keyword == "BZERO" || keyword == "BLANK" ||
+           card_index(keyword, "TSCAL") || card_index(keyword, "TZERO") ||
+           card_index(keyword, "TNULL");
+}
+
 std::string_view card_at(std::string_view file, std::int64_t offset) {
     return file.substr(static_cast<std::size_t>(offset), fits_card_bytes);
 }
@@ -77,11 +84,22 @@ void FitsHeader::keep(std::string_view keyword, std::string_view card) {
             Status::bad_structure,
             fmt::format("no END: {} begins another header at card {}", keyword, card_count_ + 1));
     }
+    if (is_scaling(keyword)) require_short_or_number(keyword, card);
     if (!is_structural(keyword)) return;
     const auto [place, is_new] = cards_.emplace(keyword, card);
     if (is_new || place->second == card || is_descriptive(keyword)) return;
     context_.fail(Status::bad_structure,
                   fmt::format("{} stands twice with different values", keyword));
+}
+
+void FitsHeader::require_short_or_number(std::string_view keyword, std::string_view card) const {
+    // CFITSIO 4.2.0 overruns its message for a longer one that is none; the null of an ASCII table
+    // is a text.
+    constexpr std::size_t longest = 20;
+    const std::string value = card_value(card).value_or("");
+    if (value.size() <= longest || parse_fits_real(value)) return;
+    context_.fail(Status::bad_structure,
+                  fmt::format("{} = '{}' is no number", keyword, printable(value)));
 }
 
 void FitsHeader::require_order(std::string_view file, std::int64_t offset) const {

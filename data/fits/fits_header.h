@@ -46,6 +46,7 @@ class FitsHeader {
 
   private:
     void keep(std::string_view keyword, std::string_view card);
+    void require_short_or_number(std::string_view keyword, std::string_view card) const;
     void require_order(std::string_view file, std::int64_t offset) const;
 
     HduContext context_;
