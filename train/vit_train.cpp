@@ -300,7 +300,8 @@ bool is_in_range(const data::PackedSet& set, std::int64_t row) {
     const auto wavelength = set.wavelength(row);
     const auto pixels = static_cast<std::int64_t>(wavelength.size());
     if (const auto start = set.grid_start(row)) {
-        return *start<kernels::common_grid_pixels&& * start + pixels> 0;
+        const std::int64_t first = *start;
+        return first < kernels::common_grid_pixels && first + pixels > 0;
     }
     return pixels > 0 && wavelength.back() >= kernels::common_grid_wavelength(0) &&
            wavelength.front() <= kernels::common_grid_wavelength(kernels::common_grid_pixels - 1);
