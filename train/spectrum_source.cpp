@@ -54,16 +54,20 @@ PredictionRow skipped_row(const std::string& file, std::int64_t row, data::Statu
     return skipped;
 }
 
+/// Another kind of fault than a reader's: good pixels, none of them where models look.
+std::optional<data::SkippedRow> out_of_range(std::int64_t row, std::span<const double> wavelength,
+                                             std::span<const std::uint8_t> mask) {
+    return data::require_overlap(row, wavelength, mask, kernels::common_grid_wavelength(0),
+                                 kernels::common_grid_wavelength(kernels::common_grid_pixels - 1));
+}
+
 /// The spectra and the skipped rows of a file, which may be unusable as a whole.
 data::ReadResult read_file(const std::string& file) {
     try {
         data::ReadResult result = data::read_spectra(file);
-        // Another kind of fault than the reader's: good pixels, none of them where models look.
-        const double first = kernels::common_grid_wavelength(0);
-        const double last = kernels::common_grid_wavelength(kernels::common_grid_pixels - 1);
         std::vector<data::Spectrum> usable;
         for (data::Spectrum& spectrum : result.spectra) {
-            if (const auto fault = data::require_overlap(spectrum, first, last)) {
+            if (const auto fault = out_of_range(spectrum.row, spectrum.wavelength, spectrum.mask)) {
                 result.skipped.push_back(*fault);
             } else {
                 usable.push_back(std::move(spectrum));
@@ -82,20 +86,28 @@ data::ReadResult read_file(const std::string& file) {
 
 void read_packed(const data::PackedSet& set, const std::vector<std::int64_t>& rows, data::Grid grid,
                  std::int64_t batch_size, PredictionTable& table, const BatchSink& sink) {
-    const std::span<const std::int64_t> all(rows);
     SourceBatch batch;
-    for (std::size_t begin = 0; begin < rows.size();) {
-        const std::size_t count =
-            std::min(rows.size() - begin, static_cast<std::size_t>(batch_size));
-        data::fill_batch(set, all.subspan(begin, count), grid, batch.spectra);
+    std::vector<std::int64_t> usable;
+    const auto flush = [&] {
+        if (usable.empty()) return true;
+        data::fill_batch(set, usable, grid, batch.spectra);
+        const bool goes_on = sink(batch);
+        usable.clear();
         batch.places.clear();
-        for (const std::int64_t row : all.subspan(begin, count)) {
-            batch.places.push_back(table.rows.size());
-            table.rows.push_back(describe(set, row));
+        return goes_on;
+    };
+    for (const std::int64_t row : rows) {
+        table.rows.push_back(describe(set, row));
+        if (const auto fault = out_of_range(row, set.wavelength(row), set.mask(row))) {
+            table.rows.back().status = data::name_of(fault->status);
+            table.rows.back().reason = fault->detail;
+            continue;
         }
-        if (!sink(batch)) return;
-        begin += count;
+        usable.push_back(row);
+        batch.places.push_back(table.rows.size() - 1);
+        if (static_cast<std::int64_t>(usable.size()) == batch_size && !flush()) return;
     }
+    flush();
 }
 
 void read_files(const std::vector<std::string>& paths, data::Grid grid, std::int64_t batch_size,

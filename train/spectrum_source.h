@@ -22,7 +22,8 @@ struct SourceBatch {
 /// Called for every full batch and the last one. Returns false to stop.
 using BatchSink = std::function<bool(const SourceBatch& batch)>;
 
-/// Reads rows of a packed set. `table.rows` gets one row each.
+/// Reads rows of a packed set. `table.rows` gets one row each, with status and reason where no good
+/// pixel is where models look.
 void read_packed(const data::PackedSet& set, const std::vector<std::int64_t>& rows, data::Grid grid,
                  std::int64_t batch_size, PredictionTable& table, const BatchSink& sink);
 

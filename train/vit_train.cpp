@@ -15,6 +15,7 @@
 #include "data/program/compute.h"
 #include "data/program/image_arguments.h"
 #include "data/program/progress.h"
+#include "kernels/resample/resample.h"
 #include "render/image.h"
 #include "train/model_setup.h"
 #include "train/trainer.h"
@@ -294,6 +295,28 @@ class Console : public Observer {
     program::Progress progress_{"train", "steps", 0};
 };
 
+/// Whether a spectrum reaches into the wavelengths where models look.
+bool is_in_range(const data::PackedSet& set, std::int64_t row) {
+    const auto wavelength = set.wavelength(row);
+    const auto pixels = static_cast<std::int64_t>(wavelength.size());
+    if (const auto start = set.grid_start(row)) {
+        const std::int64_t first = *start;
+        return first < kernels::common_grid_pixels && first + pixels > 0;
+    }
+    return pixels > 0 && wavelength.back() >= kernels::common_grid_wavelength(0) &&
+           wavelength.front() <= kernels::common_grid_wavelength(kernels::common_grid_pixels - 1);
+}
+
+void say_out_of_range(const data::PackedSet& set) {
+    std::int64_t spectra = 0;
+    for (std::int64_t row = 0; row < set.size(); ++row) spectra += is_in_range(set, row) ? 0 : 1;
+    if (spectra == 0) return;
+    Console::say(fmt::format(
+        "warning: {} of {} spectra have no pixel within {:.0f} to {:.0f} A and are left out",
+        spectra, set.size(), kernels::common_grid_wavelength(0),
+        kernels::common_grid_wavelength(kernels::common_grid_pixels - 1)));
+}
+
 /// A count for every target and split, so that nobody has to guess what was learnt from.
 void say_labels(const data::PackedSet& set, const TargetTable& targets,
                 const TrainOptions& options) {
@@ -378,7 +401,11 @@ int train(const CLI::App& app, Arguments& arguments) {
     expect_pretrained_elsewhere(arguments);
 
     const auto set = std::make_shared<const data::PackedSet>(arguments.data);
-    const LabelSource labels = [&](std::int64_t row) { return set->labels(row); };
+    // Nothing is learnt from a spectrum without labels.
+    const LabelSource labels = [&](std::int64_t row) {
+        return is_in_range(*set, row) ? set->labels(row) : data::Labels{};
+    };
+    say_out_of_range(*set);
     const std::vector<std::int64_t> training_rows =
         data::rows_of(*set, std::array{data::Split::train}, options.sampling, options.seed);
     setup.heads = fit_heads(targets, training_rows, labels, options.labels);

@@ -173,6 +173,13 @@ std::span<const double> PackedSet::wavelength(std::int64_t row) const {
         begin, static_cast<std::size_t>(at.columns.offset[at.index + 1]) - begin);
 }
 
+std::span<const std::uint8_t> PackedSet::mask(std::int64_t row) const {
+    const Place at = place(row);
+    const auto begin = static_cast<std::size_t>(at.columns.offset[at.index]);
+    return at.columns.mask.subspan(
+        begin, static_cast<std::size_t>(at.columns.offset[at.index + 1]) - begin);
+}
+
 std::optional<std::int64_t> PackedSet::grid_start(std::int64_t row) const {
     const Place at = place(row);
     return number(at.columns.grid_start[at.index]);

@@ -53,6 +53,8 @@ class PackedSet {
     kernels::SpectrumPixels pixels(std::int64_t row, PixelScratch& scratch) const;
     /// Where the pixels are (A), mapped: valid as long as the set is.
     std::span<const double> wavelength(std::int64_t row) const;
+    /// 0 good, 1 bad; mapped likewise.
+    std::span<const std::uint8_t> mask(std::int64_t row) const;
     /// Common-grid index of the first pixel; empty off the grid.
     std::optional<std::int64_t> grid_start(std::int64_t row) const;
     /// A copy of everything, as the reader produced it.

@@ -105,7 +105,7 @@ class Search {
         std::error_code error;
         if (fs::is_directory(path, error)) {
             const fs::path root = fs::canonical(path, error);
-            return add_folder(path, root, root);
+            return search(path, root, root);
         }
         add_file(path, canonical_or_same(path));
     }
@@ -118,11 +118,22 @@ class Search {
     }
 
     void refuse(const fs::path& path, const std::string& reason) {
+        ++met_;
         refused_({path.string(), reason});
     }
 
     void add_file(const fs::path& path, const fs::path& canonical) {
+        ++met_;
         if (seen_.insert(canonical.native())) found_(path.string());
+    }
+
+    /// A folder that is named like a file and has none in it stands where a file should be.
+    void search(const fs::path& folder, const fs::path& canonical, const fs::path& root) {
+        const std::int64_t before = met_;
+        add_folder(folder, canonical, root);
+        if (met_ == before && is_named_like_fits(folder.native())) {
+            refuse(folder, "is a directory, not a file");
+        }
     }
 
     /// `canonical` is the folder's own path without links.
@@ -144,7 +155,7 @@ class Search {
         const bool is_folder = fs::is_directory(entry, error);
         if (!is_folder && !may_hold_spectra(entry.native())) return;
         if (!is_link) {
-            return is_folder ? add_folder(entry, canonical, root) : add_file(entry, canonical);
+            return is_folder ? search(entry, canonical, root) : add_file(entry, canonical);
         }
         const fs::path target = fs::weakly_canonical(entry, error);
         if (error || !is_inside(target, root)) {
@@ -157,6 +168,7 @@ class Search {
     const std::function<void(const std::string&)>& found_;
     const std::function<void(const RefusedPath&)>& refused_;
     HashSet seen_;
+    std::int64_t met_ = 0;  ///< files and refusals so far, repeated ones too
 };
 
 }  // namespace

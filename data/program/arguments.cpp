@@ -154,7 +154,29 @@ toml::table read_configuration(const std::string& path) {
     }
 }
 
+/// Paths mean what they say (FAULTS 10), but CLI11 takes "[a,b]" for a list and ends a subcommand
+/// at a "--" that comes behind a path. The same paths with "./" in front are no syntax.
+Arguments with_literal_paths(const Arguments& arguments) {
+    Arguments literal;
+    bool only_paths = false;
+    for (std::string argument : arguments) {
+        if (!only_paths && argument == "--") {
+            only_paths = true;
+            continue;
+        }
+        const bool is_option = !only_paths && argument.starts_with("--");
+        // npos + 1 is the start.
+        const std::size_t begin = is_option ? argument.find('=') + 1 : 0;
+        const bool is_list =
+            begin < argument.size() && argument[begin] == '[' && argument.back() == ']';
+        if (is_list || (only_paths && argument.starts_with("-"))) argument.insert(begin, "./");
+        literal.push_back(std::move(argument));
+    }
+    return literal;
+}
+
 void parse(CLI::App& app, Arguments arguments) {
+    arguments = with_literal_paths(arguments);
     std::reverse(arguments.begin(), arguments.end());
     app.parse(std::move(arguments));
 }

@@ -90,16 +90,20 @@ std::optional<SkippedRow> validate(Spectrum& spectrum, std::int64_t minimum_good
     return std::nullopt;
 }
 
-std::optional<SkippedRow> require_overlap(const Spectrum& spectrum, double first, double last) {
-    for (std::size_t i = 0; i < spectrum.wavelength.size(); ++i) {
-        const double wavelength = spectrum.wavelength[i];
-        if (spectrum.mask[i] == 0 && wavelength >= first && wavelength <= last) return std::nullopt;
+std::optional<SkippedRow> require_overlap(std::int64_t row, std::span<const double> wavelength,
+                                          std::span<const std::uint8_t> mask, double first,
+                                          double last) {
+    for (std::size_t i = 0; i < wavelength.size(); ++i) {
+        if (mask[i] == 0 && wavelength[i] >= first && wavelength[i] <= last) return std::nullopt;
     }
-    return skip(
-        spectrum, Status::no_overlap,
-        fmt::format("{:.1f} to {:.1f} A has no good pixel within {:.1f} to {:.1f} A",
-                    spectrum.wavelength.empty() ? 0.0 : spectrum.wavelength.front(),
-                    spectrum.wavelength.empty() ? 0.0 : spectrum.wavelength.back(), first, last));
+    return SkippedRow{row, Status::no_overlap,
+                      fmt::format("{:.1f} to {:.1f} A has no good pixel within {:.1f} to {:.1f} A",
+                                  wavelength.empty() ? 0.0 : wavelength.front(),
+                                  wavelength.empty() ? 0.0 : wavelength.back(), first, last)};
+}
+
+std::optional<SkippedRow> require_overlap(const Spectrum& spectrum, double first, double last) {
+    return require_overlap(spectrum.row, spectrum.wavelength, spectrum.mask, first, last);
 }
 
 }  // namespace balmer::data

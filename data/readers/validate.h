@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "data/readers/reader.h"
 #include "data/spectrum.h"
@@ -21,5 +22,9 @@ std::optional<SkippedRow> validate(Spectrum& spectrum, std::int64_t minimum_good
 
 /// no_overlap when no good pixel lies within [first, last] (A).
 std::optional<SkippedRow> require_overlap(const Spectrum& spectrum, double first, double last);
+/// The same of the pixels of row `row`.
+std::optional<SkippedRow> require_overlap(std::int64_t row, std::span<const double> wavelength,
+                                          std::span<const std::uint8_t> mask, double first,
+                                          double last);
 
 }  // namespace balmer::data

@@ -1,14 +1,13 @@
-// Packing with catalogues: through the library and through the built vit-data.
+// Packing with catalogues through the built vit-data; broken ones: fault_catalogues_test.cpp.
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 
 #include "data/pack/packed_set.h"
 #include "tests/data/pack_test_support.h"
+#include "tests/data/program_runner.h"
 
 namespace balmer::data {
 namespace {
@@ -26,13 +25,11 @@ class PackCatalogue : public ::testing::Test {
 
     /// Exit code; what it wrote to stdout and stderr goes to out_ and error_.
     int pack(const std::string& arguments) {
-        const std::string command = "cd '" + folder_.path() + "' && '" + program_ +
-                                    "' pack --out set --overwrite " + arguments +
-                                    " >stdout 2>stderr";
-        const int status = std::system(command.c_str());
-        out_ = folder_.read("stdout");
-        error_ = folder_.read("stderr");
-        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        const ProgramRun outcome =
+            run_program(folder_.path(), "vit-data", "pack --out set --overwrite " + arguments);
+        out_ = outcome.out;
+        error_ = outcome.error;
+        return outcome.code;
     }
     std::map<std::string, Labels> packed() const {
         const PackedSet set(folder_ / "set");
@@ -43,7 +40,7 @@ class PackCatalogue : public ::testing::Test {
         return labels;
     }
 
-    const std::string program_ = std::string(BALMER_BINARY_DIR) + "/bin/vit-data";
+    const std::string program_ = program_path("vit-data");
     TemporaryFolder folder_;
     std::string out_;
     std::string error_;
@@ -107,66 +104,6 @@ TEST_F(PackCatalogue, LeavesOutWhatAPublishedSelectionDoesNotList) {
     EXPECT_EQ(PackedSet(folder_ / "set").size(), 2);
     EXPECT_NE(folder_.read("set/skipped.csv").find("data/b.fits,0,NOT_IN_CATALOGUE"),
               std::string::npos);
-}
-
-TEST_F(PackCatalogue, Fault25And27StopWithOneLineAndLeaveTheSet) {
-    ASSERT_EQ(pack("data"), 0) << error_;
-    const std::map<std::string, std::string> broken = {
-        {"obsid,z\n1,2,3\n", "line 2: 3 cells where the header has 2"},
-        {"obsid,z\n1,\"2\n", "line 2: a quote that never closes"},
-        {std::string("obsid,z\n1,\0\n", 12), "line 2: a NUL byte"},
-        {"obsid,z\n1,\xFF\n", "line 2: bytes that are not UTF-8"},
-        {"obsid,z,z\n", "column 'z' stands twice"},
-        {"name,z\n", "columns found: name, z"}};
-    for (const auto& [bytes, reason] : broken) {
-        folder_.write("broken.csv", bytes);
-        EXPECT_EQ(pack("--catalog broken.csv data"), 1);
-        EXPECT_EQ(error_.find("vit-data: broken.csv: "), 0U) << error_;
-        EXPECT_NE(error_.find(reason), std::string::npos) << error_;
-        EXPECT_EQ(std::count(error_.begin(), error_.end(), '\n'), 1) << error_;
-        EXPECT_EQ(packed().size(), 2U);
-    }
-}
-
-TEST_F(PackCatalogue, Fault26And28ReadForeignTablesWithoutInventingLabels) {
-    folder_.write("data/list.csv",
-                  "\xEF\xBB\xBF"
-                  "file;z;teff;logg;feh\r\n"
-                  "spec-0314-51641-0211.fits;inf;0;0;0\r\n");
-    EXPECT_EQ(pack("--catalog data/list.csv"), 0) << error_;
-    const auto labels = packed();
-    ASSERT_EQ(labels.size(), 1U);
-    EXPECT_EQ(labels.at("sdss").z, 0.125);  // the file's; the catalogue has none
-    EXPECT_EQ(labels.at("sdss").teff, std::nullopt);
-    EXPECT_NE(out_.find("without a value: feh 1, logg 1, teff 1, z 1"), std::string::npos) << out_;
-}
-
-TEST_F(PackCatalogue, Fault30JoinsIdsThatDifferInTheLastOfAllDigits) {
-    const std::string id = "9007199254740993";  // 2^53 + 1
-    folder_.write("data/a.fits", fits_builder::with_card(LamostFile().bytes(), "OBSID",
-                                                         fits_builder::card("OBSID", id)));
-    folder_.write("list.csv", "obsid,z\n9007199254740992,0.1\n" + id + ",0.2\n");
-    EXPECT_EQ(pack("data/a.fits --catalog list.csv --where 'object_id == " + id + "'"), 0)
-        << error_;
-    EXPECT_EQ(packed().at("lamost").z, 0.2);
-    EXPECT_EQ(PackedSet(folder_ / "set").spectrum(0).object_id, 9007199254740993);
-}
-
-TEST_F(PackCatalogue, Fault32And33SkipWhatIsNoFileOfTheDataRoot) {
-    folder_.write("outside.fits", SdssFile().bytes());
-    fs::create_symlink(folder_ / "outside.fits", folder_ / "data/link.fits");
-    fs::create_directory(folder_ / "data/folder.fits");
-    ASSERT_EQ(std::system(("mkfifo '" + (folder_ / "data/fifo.fits") + "'").c_str()), 0);
-    folder_.write("list.csv",
-                  "file\n../outside.fits\nlink.fits\nfolder.fits\nfifo.fits\ngone.fits\n"
-                  "spec-0314-51641-0211.fits\n");
-    EXPECT_EQ(pack("--catalog list.csv --root data"), 3) << error_;
-    EXPECT_EQ(packed().size(), 1U);
-    const std::string skipped = folder_.read("set/skipped.csv");
-    for (const char* const reason : {"the path leads out of data", "symbolic link out of data",
-                                     "is a directory", "is a FIFO", "no such file below data"}) {
-        EXPECT_NE(skipped.find(reason), std::string::npos) << reason << "\n" << skipped;
-    }
 }
 
 }  // namespace

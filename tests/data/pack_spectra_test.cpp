@@ -120,7 +120,8 @@ TEST(PackSpectra, KeepsGoodFilesAndListsBadOnes) {
                                                   {"cut.fits", "TRUNCATED"},
                                                   {"short.fits", "LITTLE_COVERAGE"},
                                                   {"dark.fits", "NODATA"},
-                                                  {"pipe.fits", "NOT_A_FILE"}}));
+                                                  {"pipe.fits", "NOT_A_FILE"},
+                                                  {"folder.fits", "NOT_A_FILE"}}));
     const PackedSet set(output / "set", {.verify_checksums = true});
     EXPECT_EQ(set.spectrum(0).flux, SdssFile().flux);
     EXPECT_EQ(set.file(1), input / "lamost.fits.gz");

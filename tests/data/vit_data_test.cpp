@@ -10,17 +10,12 @@
 #include "data/pack/packed_set.h"
 #include "kernels/core/stream.h"
 #include "tests/data/pack_test_support.h"
+#include "tests/data/program_runner.h"
 
 namespace balmer::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Outcome {
-    int code = -1;
-    std::string out;
-    std::string error;
-};
 
 class VitData : public ::testing::Test {
   protected:
@@ -34,31 +29,25 @@ class VitData : public ::testing::Test {
         if (!fs::exists(program_)) GTEST_SKIP() << program_ << " is not built";
     }
 
-    /// Runs the program; `arguments` is a piece of a shell command line.
-    Outcome run(const std::string& arguments) const {
-        const std::string out = work_ / "stdout";
-        const std::string error = work_ / "stderr";
-        const std::string command =
-            "'" + program_ + "' " + arguments + " >'" + out + "' 2>'" + error + "'";
-        const int status = std::system(command.c_str());
-        return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(out), read_text(error)};
+    ProgramRun run(const std::string& arguments) const {
+        return run_program(work_.path(), "vit-data", arguments);
     }
 
     std::string input() const { return input_.path(); }
     std::string set() const { return work_ / "set"; }
 
-    const std::string program_ = std::string(BALMER_BINARY_DIR) + "/bin/vit-data";
+    const std::string program_ = program_path("vit-data");
     TemporaryFolder input_;
     TemporaryFolder work_;
 };
 
 TEST_F(VitData, PacksDescribesAndVerifies) {
-    const Outcome pack = run("pack --out " + set() + " " + input());
+    const ProgramRun pack = run("pack --out " + set() + " " + input());
     EXPECT_EQ(pack.code, 0) << pack.error;
     EXPECT_EQ(pack.error, "");
     EXPECT_NE(pack.out.find("2 spectra of 2 objects"), std::string::npos) << pack.out;
 
-    const Outcome info = run("info " + set() + " --json");
+    const ProgramRun info = run("info " + set() + " --json");
     ASSERT_EQ(info.code, 0) << info.error;
     const auto value = nlohmann::json::parse(info.out);
     EXPECT_EQ(value["count"], 2);
@@ -71,14 +60,14 @@ TEST_F(VitData, PacksDescribesAndVerifies) {
     EXPECT_EQ(value["split"]["train"].get<int>() + value["split"]["validation"].get<int>() +
                   value["split"]["test"].get<int>(),
               2);
-    const Outcome text = run("info " + set());
+    const ProgramRun text = run("info " + set());
     EXPECT_NE(text.out.find("lamost 1, sdss 1"), std::string::npos) << text.out;
     EXPECT_EQ(run("verify " + set()).code, 0);
 }
 
 TEST_F(VitData, DrawsFiguresOfASet) {
     ASSERT_EQ(run("pack --out " + set() + " " + input()).code, 0);
-    const Outcome info = run("info " + set() + " --figures " + (work_ / "a/b"));
+    const ProgramRun info = run("info " + set() + " --figures " + (work_ / "a/b"));
     EXPECT_EQ(info.code, 0) << info.error;
     for (const std::string name : {"redshift", "signal_to_noise", "class", "wavelength"}) {
         EXPECT_TRUE(read_text(work_ / ("a/b/" + name + ".svg")).starts_with("<svg ")) << name;
@@ -88,7 +77,7 @@ TEST_F(VitData, DrawsFiguresOfASet) {
 
 TEST_F(VitData, StoresFluxAsAsked) {
     for (const std::string store : {"f16", "bf16"}) {
-        const Outcome pack =
+        const ProgramRun pack =
             run("pack --overwrite --store " + store + " --out " + set() + " " + input());
         ASSERT_EQ(pack.code, 0) << pack.error;
         EXPECT_EQ(run("verify " + set()).code, 0);
@@ -101,7 +90,7 @@ TEST_F(VitData, StoresFluxAsAsked) {
 TEST_F(VitData, Fault09SkipsFilesAboveTheSizeOfTheUser) {
     input_.write("bomb.fits.gz", gzip(std::string(std::size_t{3} << 20, ' ')));
     input_.write("large.fits", std::string(std::size_t{3} << 20, ' '));
-    const Outcome pack = run("pack --file-size 1 --out " + set() + " " + input());
+    const ProgramRun pack = run("pack --file-size 1 --out " + set() + " " + input());
     EXPECT_EQ(pack.code, 3) << pack.error;
     EXPECT_NE(pack.out.find("skipped 1 BAD_GZIP"), std::string::npos) << pack.out;
     EXPECT_NE(pack.out.find("skipped 1 BAD_STRUCTURE"), std::string::npos) << pack.out;
@@ -113,10 +102,11 @@ TEST_F(VitData, SkipsFilesThatTakeMoreTimeOrMemoryThanTheyMay) {
     std::string bomb;
     for (int i = 0; i < 120; ++i) bomb += member;
     input_.write("bomb.fits.gz", bomb);
-    const Outcome memory = run("pack --file-memory 32 --out " + set() + " " + input());
+    const ProgramRun memory = run("pack --file-memory 32 --out " + set() + " " + input());
     EXPECT_EQ(memory.code, 3) << memory.error;
     EXPECT_NE(memory.out.find("skipped 1 OUT_OF_MEMORY"), std::string::npos) << memory.out;
-    const Outcome time = run("pack --overwrite --file-seconds 0.2 --out " + set() + " " + input());
+    const ProgramRun time =
+        run("pack --overwrite --file-seconds 0.2 --out " + set() + " " + input());
     EXPECT_EQ(time.code, 3) << time.error;
     EXPECT_NE(time.out.find(" TIMEOUT"), std::string::npos) << time.out;
 }
@@ -126,7 +116,7 @@ TEST_F(VitData, SplitsByTheSharesOfTheUser) {
     const auto manifest = nlohmann::json::parse(run("info " + set() + " --json").out);
     EXPECT_EQ(manifest["split"]["test"], 2);
     for (const std::string shares : {"60,20", "60,20,30", "0,50,50", "120,-40,20", "a,b,c"}) {
-        const Outcome wrong =
+        const ProgramRun wrong =
             run("pack --overwrite --out " + set() + " --split " + shares + " " + input());
         EXPECT_EQ(wrong.code, 2) << shares;
         EXPECT_NE(wrong.error.find("--split"), std::string::npos) << wrong.error;
@@ -136,7 +126,8 @@ TEST_F(VitData, SplitsByTheSharesOfTheUser) {
 
 TEST_F(VitData, ExitsWithThreeWhenSomethingWasSkipped) {
     input_.write("broken.fits", "<html>");
-    const Outcome pack = run("pack --out " + set() + " " + input() + " " + input() + "/gone.fits");
+    const ProgramRun pack =
+        run("pack --out " + set() + " " + input() + " " + input() + "/gone.fits");
     EXPECT_EQ(pack.code, 3) << pack.error;
     EXPECT_NE(pack.out.find("skipped 1 NOT_FITS"), std::string::npos) << pack.out;
     EXPECT_NE(pack.out.find("skipped 1 NOT_A_FILE"), std::string::npos) << pack.out;
@@ -145,19 +136,19 @@ TEST_F(VitData, ExitsWithThreeWhenSomethingWasSkipped) {
 }
 
 TEST_F(VitData, ExitsWithOneAndOneLineWhenItFails) {
-    const Outcome nothing = run("pack --out " + set() + " /nonexistent");
+    const ProgramRun nothing = run("pack --out " + set() + " /nonexistent");
     EXPECT_EQ(nothing.code, 1);
     EXPECT_EQ(nothing.error,
               "vit-data: /nonexistent: none of 1 files gives a spectrum (1 NOT_A_FILE)\n");
     EXPECT_FALSE(fs::exists(set()));
-    const Outcome info = run("info " + input());
+    const ProgramRun info = run("info " + input());
     EXPECT_EQ(info.code, 1);
     EXPECT_EQ(info.error, "vit-data: " + input() + ": is not a packed set (no manifest.json)\n");
 }
 
 TEST_F(VitData, Fault53KeepsAnExistingSetWithoutOverwrite) {
     ASSERT_EQ(run("pack --out " + set() + " " + input()).code, 0);
-    const Outcome again = run("pack --out " + set() + " " + input() + "/a.fits");
+    const ProgramRun again = run("pack --out " + set() + " " + input() + "/a.fits");
     EXPECT_EQ(again.code, 1);
     EXPECT_NE(again.error.find("--overwrite"), std::string::npos);
     EXPECT_EQ(PackedSet(set()).size(), 2);
@@ -168,7 +159,7 @@ TEST_F(VitData, Fault53KeepsAnExistingSetWithoutOverwrite) {
 TEST_F(VitData, Fault43RefusesToRewriteASetThatIsInUse) {
     ASSERT_EQ(run("pack --out " + set() + " " + input()).code, 0);
     const PackedSet reader(set());
-    const Outcome pack = run("pack --overwrite --out " + set() + " " + input());
+    const ProgramRun pack = run("pack --overwrite --out " + set() + " " + input());
     EXPECT_EQ(pack.code, 1);
     EXPECT_EQ(pack.error, "vit-data: " + set() + ": is in use by another program\n");
 }
@@ -179,22 +170,22 @@ TEST_F(VitData, VerifyFindsABrokenShard) {
     std::string bytes = read_text(shard);
     bytes[bytes.size() - 100] ^= 1;
     write_text(shard, bytes);
-    const Outcome verify = run("verify " + set());
+    const ProgramRun verify = run("verify " + set());
     EXPECT_EQ(verify.code, 1);
     EXPECT_NE(verify.error.find(shard + ": checksum is"), std::string::npos) << verify.error;
 }
 
 TEST_F(VitData, Fault42SuggestsTheNearestNameOfUnknownOptionsAndKeys) {
-    const Outcome command = run("pakc");
+    const ProgramRun command = run("pakc");
     EXPECT_EQ(command.code, 2);
     EXPECT_NE(command.error.find("did you mean 'pack'?"), std::string::npos);
-    const Outcome option = run("pack --shardsize 3 --out x y");
+    const ProgramRun option = run("pack --shardsize 3 --out x y");
     EXPECT_EQ(option.code, 2);
     EXPECT_NE(option.error.find("unknown option '--shardsize', did you mean '--shard-size'?"),
               std::string::npos)
         << option.error;
     write_text(work_ / "run.toml", "stict = true\n");
-    const Outcome key = run("pack --out x y --config " + (work_ / "run.toml"));
+    const ProgramRun key = run("pack --out x y --config " + (work_ / "run.toml"));
     EXPECT_EQ(key.code, 2);
     EXPECT_NE(key.error.find("unknown key 'stict', did you mean 'strict'?"), std::string::npos)
         << key.error;
@@ -206,7 +197,7 @@ TEST_F(VitData, Fault42RefusesValuesOfTheWrongKind) {
           "strict = 1", "survey = \"gaia\"", "split-seed = -1",
           "shard-size = ", "shard-size = 1\nshard-size = 2", "[strict]\na = 1"}) {
         write_text(work_ / "run.toml", line + "\n");
-        const Outcome pack =
+        const ProgramRun pack =
             run("pack --out " + set() + " " + input() + " --config " + (work_ / "run.toml"));
         EXPECT_EQ(pack.code, 2) << line << "\n" << pack.error;
         EXPECT_EQ(std::count(pack.error.begin(), pack.error.end(), '\n'), 1) << pack.error;
@@ -223,7 +214,7 @@ TEST_F(VitData, ReadsOptionsFromTomlAndSavesTheResolvedOnes) {
     write_text(work_ / "run.toml", "shard_size = 7\nsplit-seed = 9\nstrict = true\npaths = [\"" +
                                        input() + "\"]\n[info]\njson = true\n");
     const std::string config = " --config " + (work_ / "run.toml");
-    const Outcome pack = run("pack --split-seed 3 --out " + set() + config);
+    const ProgramRun pack = run("pack --split-seed 3 --out " + set() + config);
     ASSERT_EQ(pack.code, 0) << pack.error;
     const std::string resolved = read_text(set() + "/resolved.toml");
     EXPECT_NE(resolved.find("shard-size = 7\n"), std::string::npos) << resolved;
@@ -247,7 +238,7 @@ TEST_F(VitData, ReadsOptionsFromTomlAndSavesTheResolvedOnes) {
 TEST_F(VitData, EveryCommandExplainsItself) {
     EXPECT_EQ(run("--version").out, "vit-data (Balmer) 0.1.0\n");
     for (const std::string command : {"", "pack", "info", "verify", "render"}) {
-        const Outcome help = run(command + " --help");
+        const ProgramRun help = run(command + " --help");
         EXPECT_EQ(help.code, 0);
         EXPECT_NE(help.out.find("Usage: vit-data"), std::string::npos);
     }
@@ -260,14 +251,14 @@ TEST_F(VitData, RendersFilesAndPackedSetsAlike) {
     ASSERT_EQ(run("pack --out " + set() + " " + input()).code, 0);
     const std::string files = work_ / "files";
     const std::string packed = work_ / "packed";
-    const Outcome render = run("render " + input() + " --image map2d --out " + files);
+    const ProgramRun render = run("render " + input() + " --image map2d --out " + files);
     ASSERT_EQ(render.code, 0) << render.error;
     ASSERT_EQ(run("render " + set() + " --image map2d --out " + packed).code, 0);
     for (const std::string name : {"/a.png", "/b.png"}) {
         EXPECT_EQ(read_text(files + name).substr(1, 3), "PNG");
         EXPECT_EQ(read_text(files + name), read_text(packed + name));
     }
-    const Outcome again = run("render " + set() + " --limit 1 --out " + packed);
+    const ProgramRun again = run("render " + set() + " --limit 1 --out " + packed);
     EXPECT_EQ(again.code, 1);
     EXPECT_NE(again.error.find("a.png: exists already; --overwrite replaces it"),
               std::string::npos);
@@ -302,12 +293,12 @@ TEST_F(VitData, Fault23ChecksumsAreToldAndObeyedOnRequest) {
     wrong[data_begin + 3] = static_cast<char>(wrong[data_begin + 3] ^ 1);
 
     input_.write("b.fits", right);
-    const Outcome sound = run("pack --strict --out " + set() + " " + input());
+    const ProgramRun sound = run("pack --strict --out " + set() + " " + input());
     EXPECT_EQ(sound.code, 0) << sound.error;
     EXPECT_EQ(sound.error, "");
 
     input_.write("b.fits", wrong);
-    const Outcome told = run("pack --overwrite --out " + set() + " " + input());
+    const ProgramRun told = run("pack --overwrite --out " + set() + " " + input());
     EXPECT_EQ(told.code, 0);
     EXPECT_NE(told.error.find("1 spectra are of files whose checksums disagree"), std::string::npos)
         << told.error;
@@ -320,7 +311,8 @@ TEST_F(VitData, Fault23ChecksumsAreToldAndObeyedOnRequest) {
 
 TEST_F(VitData, RendersContactSheetsAndComparisons) {
     const std::string sheets = work_ / "sheets";
-    const Outcome outcome = run("render " + input() + " --sheet 1x1 --image map2d --out " + sheets);
+    const ProgramRun outcome =
+        run("render " + input() + " --sheet 1x1 --image map2d --out " + sheets);
     ASSERT_EQ(outcome.code, 0) << outcome.error;
     EXPECT_TRUE(fs::exists(sheets + "/sheet-00001.png"));
     EXPECT_TRUE(fs::exists(sheets + "/sheet-00002.png"));
@@ -343,7 +335,7 @@ TEST_F(VitData, RendersOnEveryDeviceTheSameBytes) {
 
 TEST_F(VitData, SimulatesFilesThatPackWithTheLabelsOfTheirCatalogue) {
     const std::string simulated = work_ / "simulated";
-    const Outcome simulate =
+    const ProgramRun simulate =
         run("simulate --classes STAR --survey lamost --count 6 --seed 5 --out " + simulated);
     ASSERT_EQ(simulate.code, 0) << simulate.error;
     ASSERT_EQ(run("pack --out " + set() + " " + simulated).code, 0);
@@ -356,14 +348,14 @@ TEST_F(VitData, SimulatesFilesThatPackWithTheLabelsOfTheirCatalogue) {
     EXPECT_EQ(run("simulate --count 1 --out " + simulated).code, 2);
     EXPECT_EQ(run("simulate --count 1 --classes PLANET --out " + set()).code, 2);
     EXPECT_EQ(run("simulate --count 0 --out " + set()).code, 2);
-    const Outcome gaia = run("simulate --count 1 --survey gaia --out " + set());
+    const ProgramRun gaia = run("simulate --count 1 --survey gaia --out " + set());
     EXPECT_EQ(gaia.code, 2);
     EXPECT_EQ(gaia.error, "vit-data: --survey: gaia not in {sdss,lamost,desi}\n");
 }
 
 TEST_F(VitData, SimulatesDesiFilesThatPackWithTheLabelsOfTheirRedrockTables) {
     const std::string simulated = work_ / "desi";
-    const Outcome simulate =
+    const ProgramRun simulate =
         run("simulate --classes STAR --survey desi --count 4 --seed 5 --out " + simulated);
     ASSERT_EQ(simulate.code, 0) << simulate.error;
     run("pack --out " + set() + " " + simulated);
