@@ -3,12 +3,10 @@
 //
 //   bench_vit --device cuda --model vit-b16 --batch 256 --mode train --json out.json
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <exception>
 #include <fstream>
-#include <numeric>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -16,14 +14,11 @@
 
 #include "bench/device.h"
 #include "bench/measure.h"
+#include "bench/model_loop.h"
 #include "bench/operands.h"
 #include "bench/results.h"
 #include "kernels/core/buffer.h"
 #include "kernels/core/error.h"
-#include "kernels/core/random.h"
-#include "tensor/ops/losses.h"
-#include "tensor/ops/shape.h"
-#include "train/optimiser.h"
 #include "vit/model.h"
 
 namespace balmer::bench {
@@ -45,23 +40,6 @@ struct Arguments {
     std::string json;
     vit::ModelConfig tiny;  ///< sizes of --model tiny
 };
-
-vit::ModelConfig config_of(const Arguments& arguments) {
-    vit::ModelConfig config;
-    if (arguments.model == "tiny") {
-        config = arguments.tiny;
-        config.attention_heads = std::max(1, config.width / 64);
-        config.mlp_width = 4 * config.width;
-    } else {
-        config = vit::preset(arguments.model);
-    }
-    vit::ModelConfig::Head head;
-    head.target = "class";
-    for (std::int64_t i = 0; i < arguments.classes; ++i)
-        head.labels.push_back(fmt::format("{}", i));
-    config.heads.push_back(std::move(head));
-    return config;
-}
 
 Tensor random_tensor(BenchDevice& device, const Shape& shape, DType dtype, std::uint64_t seed,
                      double deviation, double mean = 0.0) {
@@ -100,72 +78,7 @@ vit::ModelInput random_input(BenchDevice& device, const vit::ModelConfig& config
     return input;
 }
 
-/// Model, optimiser and one batch; what a repetition runs.
-class Loop {
-  public:
-    Loop(BenchDevice& device, const Arguments& arguments)
-        : precision_(arguments.precision == "bf16" ? DType::bf16 : DType::f32),
-          has_full_last_block_(arguments.has_full_last_block),
-          batch_(arguments.batch),
-          config_(config_of(arguments)),
-          model_(vit::make_model(config_, /*seed=*/1, device.context())),
-          optimiser_(model_->parameters(), {.weight_decay = 0.05}),
-          input_(random_input(device, config_, arguments, precision_)) {
-        Random random(2);
-        std::vector<std::int64_t> labels(static_cast<std::size_t>(batch_));
-        for (auto& label : labels) {
-            label = static_cast<std::int64_t>(
-                random.below(static_cast<std::uint64_t>(arguments.classes)));
-        }
-        labels_ = tensor_of(device, labels, {batch_});
-    }
-
-    void train() {
-        optimiser_.clear_gradients();
-        const Tensor logits =
-            forward({.training = true, .random = &random_, .precision = precision_});
-        loss_ = cross_entropy(logits, labels_, static_cast<double>(batch_));
-        loss_.backward();
-        const double norm = optimiser_.gradient_norm();
-        optimiser_.step(1e-4, train::clip_factor(norm, 1.0));
-    }
-
-    void infer() {
-        const NoGrad no_grad;
-        output_ = forward({.precision = precision_});
-    }
-
-    /// The last loss, or the sum of the logits: NaN or infinite where something went wrong.
-    double check(BenchDevice& device) const {
-        const Tensor& tensor = loss_.defined() ? loss_ : output_;
-        const std::vector<double> values = to_host(device, tensor.view(), 0, tensor.numel());
-        return std::accumulate(values.begin(), values.end(), 0.0);
-    }
-
-    std::int64_t parameters() const { return model_->parameter_count(); }
-
-  private:
-    /// The logits. The engine computes of the last block what the class token needs; with a full
-    /// last block it computes all tokens, as other frameworks do.
-    Tensor forward(const vit::Model::ForwardOptions& options) const {
-        if (!has_full_last_block_) return model_->forward(input_, options).front();
-        return model_->apply_heads(select(model_->tokens(input_, options), 1, 0)).front();
-    }
-
-    DType precision_;
-    bool has_full_last_block_;
-    std::int64_t batch_;
-    vit::ModelConfig config_;
-    std::unique_ptr<vit::Model> model_;
-    train::AdamW optimiser_;
-    vit::ModelInput input_;
-    Tensor labels_;
-    Tensor loss_;
-    Tensor output_;
-    Random random_{3};
-};
-
-void write_result(const Arguments& arguments, const RunFacts& facts, const Loop& loop,
+void write_result(const Arguments& arguments, const RunFacts& facts, const ModelLoop& loop,
                   const Timing& timing, double first_check, double last_check,
                   const MemoryStatistics& memory) {
     const nlohmann::ordered_json json = {
@@ -201,8 +114,13 @@ void write_result(const Arguments& arguments, const RunFacts& facts, const Loop&
 int run(const Arguments& arguments) {
     const std::unique_ptr<BenchDevice> device = open_device(arguments.device, arguments.threads);
     const bool trains = arguments.mode == "train";
-    Loop loop(*device, arguments);
-    const auto step = [&] { trains ? loop.train() : loop.infer(); };
+    const DType precision = arguments.precision == "bf16" ? DType::bf16 : DType::f32;
+    const vit::ModelConfig config =
+        model_config(arguments.model, arguments.tiny, arguments.classes);
+    const vit::ModelInput input = random_input(*device, config, arguments, precision);
+    ModelLoop loop(*device, config, precision, arguments.batch);
+    if (arguments.has_full_last_block) loop.compute_full_last_block();
+    const auto step = [&] { trains ? loop.train(input) : loop.infer(input); };
     step();
     device->synchronize();
     const double first_check = loop.check(*device);

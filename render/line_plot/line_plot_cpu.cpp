@@ -19,6 +19,7 @@ namespace {
 using namespace line_plot;
 
 constexpr Pixel white = {255, 255, 255};
+constexpr int group = 8;  ///< pixels that are looked at together
 
 /// Ink over pixels: `blended` with its division done by multiplication.
 class Blender {
@@ -68,43 +69,35 @@ class CellSums {
 
     CellSum* cells() { return cells_.data(); }
 
-    /// Blends the polygon into the image and forgets it.
-    void draw(const Blender& ink, std::vector<Pixel>& image) {
-        for (int y = 0; y < side_; ++y) {
+    /// How far the polygon covers each pixel, side * side values; forgets the polygon.
+    void cover(std::uint8_t* covered) {
+        for (int y = 0; y < side_; ++y, covered += side_) {
             CellSum* row = cells_.data() + static_cast<std::size_t>(y) * side_;
-            Pixel* pixels = image.data() + static_cast<std::size_t>(y) * side_;
-            std::uint32_t cover = 0;
-            for (int x = 0; x < side_; x += group) {
-                const int count = std::min(group, side_ - x);
-                if (cover == 0 && count == group && is_blank(row + x)) continue;
-                draw_group(ink, row + x, pixels + x, count, cover);
+            std::uint32_t left = 0;  // the sum of cover from the left
+            int x = 0;
+            for (; x + group <= side_; x += group) {
+                if (left == 0 && is_blank(row + x)) {
+                    std::memset(covered + x, 0, group);
+                } else {
+                    cover_pixels(row + x, covered + x, group, left);
+                }
             }
+            cover_pixels(row + x, covered + x, side_ - x, left);
         }
     }
 
   private:
-    static constexpr int group = 8;
-
     static bool is_blank(const CellSum* sums) {
         CellSum any = 0;
         for (int i = 0; i < group; ++i) any |= sums[i];
         return any == 0;
     }
 
-    static void draw_group(const Blender& ink, CellSum* sums, Pixel* pixels, int count,
-                           std::uint32_t& cover) {
-        std::array<std::uint32_t, group> covers{};
-        std::array<std::int32_t, group> areas{};
+    static void cover_pixels(CellSum* sums, std::uint8_t* covered, int count, std::uint32_t& left) {
         for (int i = 0; i < count; ++i) {
-            covers[i] = cover_of(sums[i]);
-            areas[i] = area_of(sums[i]);
+            left += cover_of(sums[i]);
+            covered[i] = static_cast<std::uint8_t>(coverage(left, area_of(sums[i])));
             sums[i] = 0;
-        }
-        for (int i = 0; i < group; ++i) covers[i] = cover += covers[i];
-        std::array<std::uint32_t, group> covered;
-        for (int i = 0; i < group; ++i) covered[i] = coverage(covers[i], areas[i]);
-        for (int i = 0; i < count; ++i) {
-            if (covered[i] != 0) ink.blend(covered[i], pixels[i]);
         }
     }
 
@@ -186,32 +179,50 @@ class Stroker {
 class LinePlot {
   public:
     LinePlot(int side, bool is_overlap)
-        : side_(side),
-          is_overlap_(is_overlap),
-          sums_(side),
-          image_(static_cast<std::size_t>(side) * side) {
+        : side_(side), is_overlap_(is_overlap), sums_(side), line_(static_cast<std::size_t>(side)) {
         if (is_overlap) {
             for (const Ink& ink : overlap_inks) inks_.emplace_back(ink);
         } else {
             inks_.emplace_back(simple_ink);
         }
+        covered_.resize(inks_.size() * plane());
     }
 
-    /// Rows of pixels from the top.
-    const std::vector<Pixel>& draw(const SpectrumRow& row) {
-        std::memset(image_.data(), 255, image_.size() * sizeof(Pixel));  // white
+    void draw(const SpectrumRow& row) {
         place(row);
         for (int i = 0; i < parts(); ++i) {
             const Part part = split(row.pixels, parts(), i);
             snap(part);
             draw_line(part);
-            sums_.draw(inks_[i], image_);
+            sums_.cover(covered_.data() + i * plane());
         }
-        return image_;
+    }
+
+    /// Row y of the image.
+    std::span<const Pixel> line(int y) {
+        std::memset(line_.data(), 255, line_.size() * sizeof(Pixel));  // white
+        for (int i = 0; i < parts(); ++i) {
+            const std::uint8_t* covered = covered_.data() + i * plane() + y * side_;
+            for (int begin = 0; begin < side_; begin += group) {
+                const int end = std::min(begin + group, side_);
+                if (end == begin + group && is_blank(covered + begin)) continue;
+                for (int x = begin; x < end; ++x) {
+                    if (covered[x] != 0) inks_[i].blend(covered[x], line_[x]);
+                }
+            }
+        }
+        return line_;
     }
 
   private:
-    int parts() const { return is_overlap_ ? overlap_parts : 1; }
+    std::int64_t plane() const { return std::int64_t{side_} * side_; }
+    int parts() const { return static_cast<int>(inks_.size()); }
+    static bool is_blank(const std::uint8_t* covered) {
+        std::uint64_t any = 0;
+        static_assert(sizeof(any) == group);
+        std::memcpy(&any, covered, sizeof(any));
+        return any == 0;
+    }
     Point vertex(std::int64_t i) const { return {x_[i], y_[i]}; }
 
     /// Finds where the pixels lie in the image.
@@ -316,9 +327,10 @@ class LinePlot {
     int side_;
     bool is_overlap_;
     CellSums sums_;
-    std::vector<Pixel> image_;
-    std::vector<Blender> inks_;  // by part
-    std::vector<double> x_;      // of the pixels, and room for the lanes that reach beyond them
+    std::vector<Blender> inks_;          // by part
+    std::vector<std::uint8_t> covered_;  // by part, of the pixels of the image
+    std::vector<Pixel> line_;
+    std::vector<double> x_;  // of the pixels, and room for the lanes that reach beyond them
     std::vector<double> y_;
     std::vector<std::uint8_t> is_vertex_;  // neither masked nor NaN nor infinite
     std::vector<std::uint8_t> is_single_;
@@ -333,10 +345,8 @@ void draw_each(const Context& context, const ImageRequest& request, bool is_over
         const int side = options.image_size;
         LinePlot plot(side, is_overlap);
         for (std::int64_t index = begin; index < end; ++index) {
-            const auto& image = plot.draw(spectrum_row(request.batch, index, options.use_mask));
-            for (int y = 0; y < side; ++y) {
-                output.write(index, y, 1, std::span(image).subspan(y * side, side));
-            }
+            plot.draw(spectrum_row(request.batch, index, options.use_mask));
+            for (int y = 0; y < side; ++y) output.write(index, y, 1, plot.line(y));
         }
     });
 }
