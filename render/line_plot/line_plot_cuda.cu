@@ -126,7 +126,9 @@ struct AtomicSink {
 #ifdef __CUDACC__
 #pragma nv_exec_check_disable
 #endif
-    __host__ __device__ void add(int cell, CellSum sum) const { atomicAdd(cells + cell, sum); }
+    __host__ __device__ void add(int cell, CellSum sum) const {
+        atomicAdd(cells + cell, sum);
+    }
 };
 
 /// The polygon around the vertices of a block: the left side forwards and the right side backwards,
