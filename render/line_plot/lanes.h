@@ -52,8 +52,9 @@ inline Integers to_grid(Doubles value) {
                                    Integers);
 }
 
-/// What floor needs to be exact for quotients of whole numbers times whole numbers below 2^16,
-/// worked out to 2^-29: they lie 0 or at least 2^-23 above a whole number (see WholeSteps).
+/// Makes floor exact for a quotient of whole numbers below 2^21 times another one, if the product
+/// is below 2^21 as well: it is worked out to 2^-31, and lies 0 or at least 2^-21 above a whole
+/// number.
 inline constexpr double whole_number_bias = 0x1p-24;
 
 inline Integers whole_number(Doubles x) {
