@@ -1,9 +1,11 @@
 #include "train/spectrum_source.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 
 #include "data/pack/spectrum_files.h"
+#include "data/pack/worker_pool.h"
 #include "data/readers/reader.h"
 #include "data/readers/validate.h"
 #include "train/inference.h"
@@ -11,6 +13,9 @@
 namespace balmer::train {
 
 namespace {
+
+/// Processes that read files, more than enough for the cores that compute.
+constexpr int most_readers = 4;
 
 /// Spectra that wait until they make a batch.
 class Pending {
@@ -61,27 +66,6 @@ std::optional<data::SkippedRow> out_of_range(std::int64_t row, std::span<const d
                                  kernels::common_grid_wavelength(kernels::common_grid_pixels - 1));
 }
 
-/// The spectra and the skipped rows of a file, which may be unusable as a whole.
-data::ReadResult read_file(const std::string& file) {
-    try {
-        data::ReadResult result = data::read_spectra(file);
-        std::vector<data::Spectrum> usable;
-        for (data::Spectrum& spectrum : result.spectra) {
-            if (const auto fault = out_of_range(spectrum.row, spectrum.wavelength, spectrum.mask)) {
-                result.skipped.push_back(*fault);
-            } else {
-                usable.push_back(std::move(spectrum));
-            }
-        }
-        result.spectra = std::move(usable);
-        return result;
-    } catch (const data::SpectrumError& error) {
-        return {.spectra = {}, .skipped = {{0, error.status, error.detail}}};
-    } catch (const IoError& error) {
-        return {.spectra = {}, .skipped = {{0, data::Status::not_a_file, error.reason}}};
-    }
-}
-
 }  // namespace
 
 void read_packed(const data::PackedSet& set, const std::vector<std::int64_t>& rows, data::Grid grid,
@@ -118,19 +102,39 @@ void read_files(const std::vector<std::string>& paths, data::Grid grid, std::int
             skipped_row(refused.path, 0, data::Status::not_a_file, refused.reason));
     }
     Pending pending(grid, batch_size, sink);
-    for (const std::string& file : found.files) {
-        data::ReadResult result = read_file(file);
-        for (const data::SkippedRow& skipped : result.skipped) {
-            table.rows.push_back(skipped_row(file, skipped.row, skipped.status, skipped.detail));
+    bool goes_on = true;
+    std::string file;
+    const auto skip = [&](const data::SkippedRow& row) {
+        if (goes_on) table.rows.push_back(skipped_row(file, row.row, row.status, row.detail));
+    };
+    data::FileSink files;
+    files.begin = [&](const std::string& name) { file = name; };
+    files.read.skipped = skip;
+    files.read.spectrum = [&](data::Spectrum&& spectrum) {
+        if (!goes_on) return;
+        if (const auto fault = out_of_range(spectrum.row, spectrum.wavelength, spectrum.mask)) {
+            return skip(*fault);
         }
-        for (data::Spectrum& spectrum : result.spectra) {
-            spectrum.file = file;
-            const std::size_t place = table.rows.size();
-            table.rows.push_back(describe(spectrum, data::signal_to_noise(spectrum)));
-            if (!pending.add(std::move(spectrum), place)) return;
-        }
-    }
-    pending.flush();
+        spectrum.file = file;
+        const std::size_t place = table.rows.size();
+        table.rows.push_back(describe(spectrum, data::signal_to_noise(spectrum)));
+        goes_on = pending.add(std::move(spectrum), place);
+    };
+    files.end = [&](const std::optional<data::SkippedRow>& failure) {
+        if (failure) skip(*failure);
+    };
+    files.keep_going = [&] { return goes_on; };
+    std::size_t next = 0;
+    const auto next_file = [&] {
+        return next < found.files.size() ? std::optional(found.files[next++]) : std::nullopt;
+    };
+    const auto read = [](const std::string& name, const data::ReadSink& into) {
+        data::read_spectra(name, data::ReadOptions{}, into);
+    };
+    data::WorkerOptions workers;
+    workers.workers = std::min(data::worker_count(workers), most_readers);
+    data::read_files(next_file, read, workers, files);
+    if (goes_on) pending.flush();
 }
 
 }  // namespace balmer::train

@@ -94,6 +94,8 @@ bool serve_file(int socket, const std::string& file, const ReadFile& read) {
         end(error.status, error.detail);
     } catch (const UsageError& error) {
         send(EndOfFile{std::nullopt, error.what()});
+    } catch (const IoError& error) {
+        end(Status::not_a_file, error.reason);
     } catch (const std::bad_alloc&) {
         stream.clear();
         stream.shrink_to_fit();

@@ -14,6 +14,7 @@
 #include "data/pack/batch.h"
 #include "data/pack/packed_set.h"
 #include "data/pack/spectrum_files.h"
+#include "data/pack/worker_pool.h"
 #include "data/program/arguments.h"
 #include "data/program/compute.h"
 #include "data/program/image_arguments.h"
@@ -152,18 +153,12 @@ void draw_packed_set(const std::string& folder, Renderer& renderer, Progress& li
     }
 }
 
-void draw_file(const std::string& file, const ReadOptions& options, Renderer& renderer) {
-    ReadResult result;
-    try {
-        result = read_spectra(file, options);
-    } catch (const SpectrumError& error) {
-        return renderer.skip(file, 0, name_of(error.status), error.detail);
-    }
-    const bool is_only = result.spectra.size() + result.skipped.size() == 1;
-    for (const auto& row : result.skipped) {
+void draw_file(const std::string& file, const ReadResult& content, Renderer& renderer) {
+    const bool is_only = content.spectra.size() + content.skipped.size() == 1;
+    for (const auto& row : content.skipped) {
         renderer.skip(file, row.row, name_of(row.status), row.detail);
     }
-    for (const auto& spectrum : result.spectra) {
+    for (const auto& spectrum : content.spectra) {
         if (renderer.is_full()) return;
         renderer.draw(batch_item(spectrum), spectrum, signal_to_noise(spectrum), is_only);
     }
@@ -176,11 +171,34 @@ void draw_files(const std::vector<std::string>& paths, const ReadOptions& option
         renderer.skip(refused.path, 0, name_of(Status::not_a_file), refused.reason);
     }
     const auto total = static_cast<std::int64_t>(found.files.size());
-    for (std::int64_t i = 0; i < total; ++i) {
-        if (renderer.is_full() || stop_signal() != 0) return;
-        draw_file(found.files[static_cast<std::size_t>(i)], options, renderer);
-        line.update(i + 1, total);
-    }
+    std::int64_t done_files = 0;
+    std::string file;
+    ReadResult content;
+    FileSink sink;
+    sink.begin = [&](const std::string& name) {
+        file = name;
+        content = {};
+    };
+    sink.read.spectrum = [&](Spectrum&& spectrum) {
+        spectrum.file = file;
+        content.spectra.push_back(std::move(spectrum));
+    };
+    sink.read.skipped = [&](SkippedRow&& row) { content.skipped.push_back(std::move(row)); };
+    sink.end = [&](const std::optional<SkippedRow>& failure) {
+        if (renderer.is_full()) return;
+        if (failure) content.skipped.push_back(*failure);
+        draw_file(file, content, renderer);
+        line.update(++done_files, total);
+    };
+    sink.keep_going = [&] { return !renderer.is_full() && stop_signal() == 0; };
+    std::size_t next = 0;
+    const auto next_file = [&] {
+        return next < found.files.size() ? std::optional(found.files[next++]) : std::nullopt;
+    };
+    const auto read = [&](const std::string& name, const ReadSink& into) {
+        read_spectra(name, options, into);
+    };
+    read_files(next_file, read, {}, sink);
 }
 
 /// Columns and rows of "6x4".
