@@ -26,6 +26,7 @@ std::vector<T> read_numbers(const std::string& path) {
     std::ifstream stream(path, std::ios::binary);
     const std::string bytes((std::istreambuf_iterator<char>(stream)), {});
     std::vector<T> numbers(bytes.size() / sizeof(T));
+    if (numbers.empty()) return numbers;
     std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(T));
     return numbers;
 }

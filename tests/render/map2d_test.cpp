@@ -62,6 +62,7 @@ struct Goldens {
         std::ifstream stream(path, std::ios::binary);
         const std::string bytes((std::istreambuf_iterator<char>(stream)), {});
         std::vector<T> numbers(bytes.size() / sizeof(T));
+        if (numbers.empty()) return numbers;
         std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(T));
         return numbers;
     }
