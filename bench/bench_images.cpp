@@ -16,9 +16,8 @@
 #include "bench/device.h"
 #include "bench/measure.h"
 #include "bench/model_loop.h"
+#include "bench/packed_spectra.h"
 #include "bench/results.h"
-#include "data/pack/loader.h"
-#include "data/pack/packed_set.h"
 #include "kernels/core/error.h"
 #include "render/image.h"
 #include "train/model_input.h"
@@ -38,19 +37,7 @@ struct Arguments {
     std::string precision = "bf16";
     int repetitions = 20;
     std::string json;
-    vit::ModelConfig tiny;
 };
-
-/// `count` spectra evenly taken from all of a set, on the common grid.
-data::Batch spectra_of(const std::string& folder, std::int64_t count) {
-    const data::PackedSet set(folder);
-    if (set.size() == 0) throw Error(folder + ": the set is empty");
-    std::vector<std::int64_t> rows;
-    for (std::int64_t i = 0; i < count; ++i) rows.push_back(i * set.size() / count);
-    data::Batch batch;
-    data::fill_batch(set, rows, data::Grid::common, batch);
-    return batch;
-}
 
 std::vector<Tensor> on_device(BenchDevice& device, const std::vector<View>& views) {
     std::vector<Tensor> tensors;
@@ -92,8 +79,8 @@ class Session {
         : arguments_(arguments),
           device_(open_device(arguments.device, arguments.threads)),
           precision_(arguments.precision == "bf16" ? DType::bf16 : DType::f32),
-          config_(model_config(arguments.model, arguments.tiny, /*classes=*/3)),
-          batch_(spectra_of(arguments.data, arguments.batch)),
+          config_(model_config(arguments.model, tiny_model(), /*classes=*/3)),
+          batch_(packed_spectra(arguments.data, arguments.batch, data::Grid::common)),
           loop_(*device_, config_, precision_, arguments.batch) {}
 
     void run() {
@@ -195,9 +182,6 @@ int main(int argc, char** argv) {
     app.add_option("--repetitions", arguments.repetitions)
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    arguments.tiny.image_size = 64;
-    arguments.tiny.width = 128;
-    arguments.tiny.layers = 2;
     app.add_option("--json", arguments.json, "Where the result goes as JSON");
     CLI11_PARSE(app, argc, argv);
     try {

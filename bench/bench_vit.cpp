@@ -38,7 +38,7 @@ struct Arguments {
     int warm_up_steps = 5;
     int repetitions = 30;
     std::string json;
-    vit::ModelConfig tiny;  ///< sizes of --model tiny
+    vit::ModelConfig tiny = tiny_model();  ///< sizes of --model tiny
 };
 
 Tensor random_tensor(BenchDevice& device, const Shape& shape, DType dtype, std::uint64_t seed,
@@ -185,9 +185,6 @@ int main(int argc, char** argv) {
     app.add_option("--repetitions", arguments.repetitions)
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    arguments.tiny.image_size = 64;
-    arguments.tiny.width = 128;
-    arguments.tiny.layers = 2;
     app.add_option("--image-size", arguments.tiny.image_size, "tiny")->capture_default_str();
     app.add_option("--width", arguments.tiny.width, "tiny")->capture_default_str();
     app.add_option("--layers", arguments.tiny.layers, "tiny")->capture_default_str();

@@ -11,6 +11,14 @@
 
 namespace balmer::bench {
 
+vit::ModelConfig tiny_model() {
+    vit::ModelConfig tiny;
+    tiny.image_size = 64;
+    tiny.width = 128;
+    tiny.layers = 2;
+    return tiny;
+}
+
 vit::ModelConfig model_config(const std::string& model, const vit::ModelConfig& tiny,
                               std::int64_t classes) {
     vit::ModelConfig config = model == "tiny" ? tiny : vit::preset(model);

@@ -14,6 +14,9 @@
 
 namespace balmer::bench {
 
+/// The sizes of --model tiny.
+vit::ModelConfig tiny_model();
+
 /// A preset (vit-b16, transformer-1d, ...), or `tiny` for "tiny"; its head tells `classes` apart.
 vit::ModelConfig model_config(const std::string& model, const vit::ModelConfig& tiny,
                               std::int64_t classes);

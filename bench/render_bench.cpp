@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include "bench/bench_case.h"
-#include "data/pack/batch.h"
-#include "data/pack/packed_set.h"
-#include "kernels/core/error.h"
+#include "bench/packed_spectra.h"
 #include "render/image.h"
 
 namespace balmer::bench {
@@ -21,20 +19,10 @@ render::SpectrumBatch random_spectra(Operands& operands, std::int64_t batch, std
             .lengths = {}};
 }
 
-/// `batch` spectra of a packed set on their own grids, evenly taken from all of it.
-render::SpectrumBatch packed_spectra(Operands& operands, std::int64_t batch,
-                                     const std::string& folder) {
-    const data::PackedSet set(folder);
-    if (set.size() == 0) throw Error(folder + ": the set is empty");
-    std::vector<data::Spectrum> spectra;
-    for (std::int64_t i = 0; i < batch; ++i) {
-        spectra.push_back(set.spectrum(i * set.size() / batch));
-    }
-    std::vector<data::BatchItem> items;
-    items.reserve(spectra.size());
-    for (const data::Spectrum& spectrum : spectra) items.push_back(data::batch_item(spectrum));
-    data::Batch host;
-    data::assemble(items, data::Grid::native, host);
+/// Of a packed set, on their own grids.
+render::SpectrumBatch observed_spectra(Operands& operands, std::int64_t batch,
+                                       const std::string& folder) {
+    const data::Batch host = packed_spectra(folder, batch, data::Grid::native);
     const Shape shape = {batch, host.length};
     return {.flux = operands.copy(shape, host.flux),
             .mask = operands.copy(shape, host.mask),
@@ -48,7 +36,7 @@ Calls render_calls(const Workload& w, const std::string& type, Operands& operand
                    std::int64_t batch) {
     const render::SpectrumBatch spectra = w.spectra.empty()
                                               ? random_spectra(operands, batch, w.spectrum_pixels)
-                                              : packed_spectra(operands, batch, w.spectra);
+                                              : observed_spectra(operands, batch, w.spectra);
     const View images = operands.output({batch, 3, w.image_size, w.image_size});
     auto options = std::make_shared<render::ImageOptions>();
     options->type = type;

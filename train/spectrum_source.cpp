@@ -124,16 +124,12 @@ void read_files(const std::vector<std::string>& paths, data::Grid grid, std::int
         if (failure) skip(*failure);
     };
     files.keep_going = [&] { return goes_on; };
-    std::size_t next = 0;
-    const auto next_file = [&] {
-        return next < found.files.size() ? std::optional(found.files[next++]) : std::nullopt;
-    };
     const auto read = [](const std::string& name, const data::ReadSink& into) {
         data::read_spectra(name, data::ReadOptions{}, into);
     };
     data::WorkerOptions workers;
     workers.workers = std::min(data::worker_count(workers), most_readers);
-    data::read_files(next_file, read, workers, files);
+    data::read_files(found.files, read, workers, files);
     if (goes_on) pending.flush();
 }
 

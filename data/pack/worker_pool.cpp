@@ -275,4 +275,13 @@ bool read_files(const std::function<std::optional<std::string>()>& next, const R
     return Pool(next, read, options, sink).run();
 }
 
+bool read_files(const std::vector<std::string>& files, const ReadFile& read,
+                const WorkerOptions& options, const FileSink& sink) {
+    auto next = files.begin();
+    const auto next_file = [&] {
+        return next != files.end() ? std::optional(*next++) : std::nullopt;
+    };
+    return read_files(next_file, read, options, sink);
+}
+
 }  // namespace balmer::data

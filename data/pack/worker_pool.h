@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "data/pack/worker_process.h"
 #include "data/readers/reader.h"
@@ -42,6 +43,9 @@ struct FileSink {
 /// False if `sink.keep_going` stopped it. UsageError if a reader throws one (the options are wrong,
 /// not the file); IoError if no process can be started; else what the sink throws.
 bool read_files(const std::function<std::optional<std::string>()>& next, const ReadFile& read,
+                const WorkerOptions& options, const FileSink& sink);
+/// The same for a list of files.
+bool read_files(const std::vector<std::string>& files, const ReadFile& read,
                 const WorkerOptions& options, const FileSink& sink);
 
 }  // namespace balmer::data

@@ -12,9 +12,6 @@ namespace balmer::data::simulation {
 namespace {
 
 /// Noise (1e-17 erg/s/cm2/A) of an empty fibre between the sky lines.
-struct NoisePoint {
-    double wavelength, noise;
-};
 constexpr NoisePoint blue_noise[] = {{3600, 2.2},  {3650, 1.62}, {3750, 1.02}, {3850, 0.76},
                                      {3950, 0.63}, {4050, 0.61}, {4250, 0.47}, {4450, 0.42},
                                      {4750, 0.36}, {5050, 0.30}, {5450, 0.26}, {5650, 0.26},
@@ -34,17 +31,6 @@ struct ArmPlan {
 };
 constexpr ArmPlan plans[] = {
     {'B', 0, 2751, blue_noise}, {'R', 2700, 2326, red_noise}, {'Z', 4900, 2881, infrared_noise}};
-
-double noise_at(std::span<const NoisePoint> curve, double wavelength) {
-    if (wavelength <= curve.front().wavelength) return curve.front().noise;
-    for (std::size_t k = 1; k < curve.size(); ++k) {
-        if (wavelength > curve[k].wavelength) continue;
-        const double share = (wavelength - curve[k - 1].wavelength) /
-                             (curve[k].wavelength - curve[k - 1].wavelength);
-        return curve[k - 1].noise + share * (curve[k].noise - curve[k - 1].noise);
-    }
-    return curve.back().noise;
-}
 
 /// Fine flux at a wavelength, linear between its pixels.
 double flux_at(const std::vector<double>& fine, double wavelength) {

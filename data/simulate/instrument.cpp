@@ -15,10 +15,7 @@ constexpr double pi = 3.14159265358979;
 
 /// Sky-limited noise between the sky lines relative to that at 5200 A: throughput and sky
 /// continuum of the instrument in one curve.
-struct CurvePoint {
-    double wavelength, noise;
-};
-constexpr CurvePoint boss_noise[] = {
+constexpr NoisePoint boss_noise[] = {
     {3540, 13.0}, {3560, 11.7}, {3600, 9.04},  {3650, 7.6},  {3700, 5.4},  {3750, 4.26},
     {3800, 3.29}, {3850, 2.82}, {3900, 2.43},  {4000, 2.2},  {4100, 1.85}, {4200, 1.66},
     {4400, 1.44}, {4600, 1.27}, {4800, 1.15},  {5000, 1.07}, {5200, 0.97}, {5600, 0.97},
@@ -26,29 +23,18 @@ constexpr CurvePoint boss_noise[] = {
     {7500, 0.58}, {8000, 0.58}, {8500, 0.58},  {9000, 0.58}, {9200, 0.59}, {9500, 0.70},
     {9800, 1.0},  {9900, 1.1},  {10000, 1.35}, {10100, 2.0}, {10200, 3.5}, {10300, 6.0},
     {10400, 10.0}};
-constexpr CurvePoint legacy_noise[] = {
+constexpr NoisePoint legacy_noise[] = {
     {3780, 3.9},  {3800, 3.37}, {3850, 2.77}, {3900, 2.47}, {4000, 1.96},
     {4100, 1.7},  {4200, 1.52}, {4400, 1.37}, {4600, 1.2},  {4800, 1.11},
     {5000, 1.05}, {5200, 0.98}, {5600, 0.99}, {5800, 1.12}, {5900, 1.05},
     {6000, 0.93}, {6100, 0.82}, {6300, 0.74}, {6500, 0.65}, {7000, 0.63},
     {7500, 0.60}, {8000, 0.65}, {8500, 0.75}, {9000, 1.05}, {9250, 1.35}};
-constexpr CurvePoint lamost_noise[] = {
+constexpr NoisePoint lamost_noise[] = {
     {3690, 10.5}, {3700, 9.9},  {3750, 7.54}, {3800, 6.5},  {3850, 5.2},  {3900, 4.3},
     {4000, 3.3},  {4100, 2.85}, {4200, 2.3},  {4400, 1.73}, {4600, 1.38}, {4800, 1.15},
     {5000, 1.05}, {5200, 0.97}, {5400, 0.96}, {5600, 1.04}, {5800, 1.14}, {5900, 0.97},
     {6000, 0.82}, {6300, 0.71}, {6500, 0.56}, {7000, 0.44}, {7500, 0.38}, {8000, 0.38},
     {8500, 0.40}, {9000, 0.49}, {9110, 0.6}};
-
-double interpolate(std::span<const CurvePoint> curve, double wavelength) {
-    if (wavelength <= curve.front().wavelength) return curve.front().noise;
-    for (std::size_t k = 1; k < curve.size(); ++k) {
-        if (wavelength > curve[k].wavelength) continue;
-        const double share = (wavelength - curve[k - 1].wavelength) /
-                             (curve[k].wavelength - curve[k - 1].wavelength);
-        return curve[k - 1].noise + share * (curve[k].noise - curve[k - 1].noise);
-    }
-    return curve.back().noise;
-}
 
 /// Sky lines through the instrument, in units of the sky continuum, on `count` survey pixels.
 std::vector<double> sky_line_spectrum(std::int64_t first_pixel, std::int64_t count) {
@@ -93,6 +79,17 @@ double median(std::vector<double> values) {
 }
 
 }  // namespace
+
+double noise_at(std::span<const NoisePoint> curve, double wavelength) {
+    if (wavelength <= curve.front().wavelength) return curve.front().noise;
+    for (std::size_t k = 1; k < curve.size(); ++k) {
+        if (wavelength > curve[k].wavelength) continue;
+        const double share = (wavelength - curve[k - 1].wavelength) /
+                             (curve[k].wavelength - curve[k - 1].wavelength);
+        return curve[k - 1].noise + share * (curve[k].noise - curve[k - 1].noise);
+    }
+    return curve.back().noise;
+}
 
 /// Smooth calibration error: a tilt, a few long waves, and for split instruments a step where the
 /// arms meet.
@@ -163,10 +160,10 @@ Exposure observe(Random& random, std::vector<double> flux, Instrument instrument
     for (std::size_t i = 0; i < pixels; ++i) {
         const double wavelength =
             std::pow(10.0, exposure.log10_wavelength(static_cast<std::int64_t>(i)));
-        base[i] = interpolate(lamost   ? std::span<const CurvePoint>(lamost_noise)
-                              : legacy ? std::span<const CurvePoint>(legacy_noise)
-                                       : std::span<const CurvePoint>(boss_noise),
-                              wavelength);
+        base[i] = noise_at(lamost   ? std::span<const NoisePoint>(lamost_noise)
+                           : legacy ? std::span<const NoisePoint>(legacy_noise)
+                                    : std::span<const NoisePoint>(boss_noise),
+                           wavelength);
         // Sky lines lose contrast with the square of the noise curve: both pass the same optics.
         const double red = wavelength > 9250.0 ? 0.75 : wavelength > 6200.0 ? 0.47 : 1.3;
         const double edge = std::max(1.0, base[i] * base[i]);

@@ -2,6 +2,7 @@
 // From light above the atmosphere to a reduced spectrum with noise and flaws.
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "data/simulate/spectral_grid.h"
@@ -25,6 +26,15 @@ enum PixelMaskBit : int {
     no_data = 24,
     combine_rejected = 25,
 };
+
+/// Of an instrument's noise between the sky lines, in the unit that the curve has.
+struct NoisePoint {
+    double wavelength, noise;
+};
+
+/// The noise at a wavelength (A): linear between the points of a curve, beyond them that of its
+/// ends.
+double noise_at(std::span<const NoisePoint> curve, double wavelength);
 
 /// A reduced spectrum on the survey's pixels: log10 wavelengths are multiples of 1e-4.
 struct Exposure {

@@ -191,14 +191,10 @@ void draw_files(const std::vector<std::string>& paths, const ReadOptions& option
         line.update(++done_files, total);
     };
     sink.keep_going = [&] { return !renderer.is_full() && stop_signal() == 0; };
-    std::size_t next = 0;
-    const auto next_file = [&] {
-        return next < found.files.size() ? std::optional(found.files[next++]) : std::nullopt;
-    };
     const auto read = [&](const std::string& name, const ReadSink& into) {
         read_spectra(name, options, into);
     };
-    read_files(next_file, read, {}, sink);
+    read_files(found.files, read, {}, sink);
 }
 
 /// Columns and rows of "6x4".

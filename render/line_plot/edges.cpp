@@ -7,7 +7,7 @@ void Edges::finish() {
     for (std::size_t i = 0; i < count_; ++i) {
         if (cuts_.rows[i] > 0) [[likely]] {
             cut(i);
-        } else if (cuts_.is_whole[i] != 0) {
+        } else if (cuts_.is_inside[i] != 0) {
             add_edge(inner_, from_[i], to_[i]);
         } else {
             add_edge(CellGrid<Sink>{inner_.sink, inner_.side}, from_[i], to_[i]);
@@ -35,7 +35,7 @@ void Edges::prepare() {
         const int leaving = is_down ? subpixels : 0;  // y where it leaves a row
         const int first_height = leaving - (a.y & 255);
         cuts_.rows[i] = is_inside & (rows <= most_rows) ? rows : 0;
-        cuts_.is_whole[i] = is_inside ? 1 : 0;
+        cuts_.is_inside[i] = is_inside ? 1 : 0;
         cuts_.cell[i] = (a.y >> 8) * side;
         cuts_.step[i] = side * sign;
         cuts_.first_height[i] = is_one ? height : first_height;

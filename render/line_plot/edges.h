@@ -46,7 +46,7 @@ class Edges {
     /// right of where it begins.
     struct Cuts {
         OfEdges<int> rows;  ///< 0: it is not cut
-        OfEdges<int> is_whole;
+        OfEdges<int> is_inside;
         OfEdges<int> cell;  ///< the first of its first row
         OfEdges<int> step;  ///< from row to row, in cells
         OfEdges<int> first_height;
