@@ -11,29 +11,38 @@ namespace {
 
 using namespace regions;
 
-/// The latest median_window values in order.
-class SlidingWindow {
+/// The latest median_window values in order, of several stretches of a spectrum at a time, so that
+/// the CPU's vectors hold one value of each.
+class SlidingWindows {
   public:
-    SlidingWindow() { sorted_.fill(undefined); }
+    static constexpr int stretches = 16;
+    using Values = std::array<double, stretches>;
 
-    void replace(double oldest, double newest) {
-        const auto place = std::lower_bound(sorted_.begin(), sorted_.end(), oldest);
-        const auto target = std::lower_bound(sorted_.begin(), sorted_.end(), newest);
-        if (target > place) {
-            std::copy(place + 1, target, place);
-            *(target - 1) = newest;
-        } else {
-            std::copy_backward(target, place, place + 1);
-            *target = newest;
+    SlidingWindows() {
+        for (Values& values : sorted_) values.fill(undefined);
+    }
+
+    void replace(const Values& oldest, const Values& newest) {
+        Values before;  // in order, the oldest left out
+        before.fill(-undefined);
+        for (std::int64_t k = 0; k < median_window; ++k) {
+            for (int s = 0; s < stretches; ++s) {
+                const double here = sorted_[k][s];
+                const double kept = here < oldest[s] ? here : sorted_[k + 1][s];
+                const double lower = kept < newest[s] ? kept : newest[s];
+                sorted_[k][s] = before[s] > lower ? before[s] : lower;
+                before[s] = kept;
+            }
         }
     }
-    double median() const {
-        constexpr std::size_t middle = median_window / 2;
-        return median_of(sorted_[middle - 1], sorted_[middle], sorted_.back());
+    double median(int stretch) const {
+        constexpr std::int64_t middle = median_window / 2;
+        return median_of(sorted_[middle - 1][stretch], sorted_[middle][stretch],
+                         sorted_[median_window - 1][stretch]);
     }
 
   private:
-    std::array<double, median_window> sorted_{};
+    std::array<Values, median_window + 1> sorted_;  // and one that stays undefined
 };
 
 /// The equivalent width: trapezoids dealt to partial sums in turn, these added in halves.
@@ -95,16 +104,27 @@ void RegionFinder::smooth(const MaskedValues& values) {
 }
 
 void RegionFinder::compare_with_median() {
+    constexpr int stretches = SlidingWindows::stretches;
     const auto n = static_cast<std::int64_t>(smooth_.size());
     contrast_.assign(n, 0.0);
-    SlidingWindow window;
-    for (std::int64_t last = 0; last < n; ++last) {
-        window.replace(last < median_window ? undefined : smooth_[last - median_window],
-                       smooth_[last]);
-        const std::int64_t begin = last + 1 - median_window;
-        if (begin < 0) continue;
-        const std::int64_t i = begin + median_before;
-        contrast_[i] = contrast_of(smooth_[i], window.median());
+    const std::int64_t medians = n - median_window + 1;
+    const std::int64_t stretch = (medians + stretches - 1) / stretches;
+    SlidingWindows windows;
+    for (std::int64_t i = 0; i < stretch + median_window - 1; ++i) {
+        const std::int64_t begin = i + 1 - median_window;  // of the window, within the stretch
+        SlidingWindows::Values oldest;
+        SlidingWindows::Values newest;
+        for (int s = 0; s < stretches; ++s) {
+            const std::int64_t last = s * stretch + i;
+            oldest[s] = begin > 0 ? smooth_[std::min(last - median_window, n - 1)] : undefined;
+            newest[s] = smooth_[std::min(last, n - 1)];
+        }
+        windows.replace(oldest, newest);
+        for (int s = 0; begin >= 0 && s < stretches; ++s) {
+            const std::int64_t centre = s * stretch + begin + median_before;
+            if (centre - median_before >= medians) break;
+            contrast_[centre] = contrast_of(smooth_[centre], windows.median(s));
+        }
     }
 }
 
