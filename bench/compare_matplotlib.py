@@ -5,11 +5,11 @@
     bench/compare_matplotlib.py --binaries build/cpu/bin --spectra SET --json FILE
 
 Images, 224 x 224, of the spectra of a packed set (default: simulated ones, made on the way) on their
-own grids. Python draws each type by the code that makes the goldens, and saves it as PNG: line plots
-and map2d as figures of matplotlib, the others as arrays of numpy, scipy and pandas that
+own grids. Python draws each type by the code that makes the goldens, and saves it as PNG: as figures
+of matplotlib; and those that need none, as arrays of numpy, scipy and pandas that
 matplotlib.image.imsave saves. It runs on one core, as it can. Balmer draws batches of normalised bf16
-images on all cores (bench_kernels). Both take turns for `--rounds` rounds; figures are medians over
-all repetitions."""
+images on all cores (bench_kernels). Both take turns for `--rounds` rounds; what is printed are medians
+over all repetitions."""
 
 import argparse
 import datetime
@@ -37,23 +37,34 @@ import make_map2d  # noqa: E402
 SIDE, BLOCK = 224, 3
 
 
-def saved(image):
-    matplotlib.image.imsave(io.BytesIO(), image, format="png")
-
-
 def map2d_roi(wavelength, flux):
     flags = make_map2d.regions_of_interest(flux, wavelength)[0]
-    saved(make_map2d.map2d_roi(flux, flags, BLOCK, False))
+    return make_map2d.map2d_roi(flux, flags, BLOCK, False)
 
 
-DRAW = {
+ARRAYS = {
+    "map2d-norm": lambda _, flux: make_map2d.map2d_norm(flux, BLOCK, False),
+    "map2d-deriv": lambda _, flux: make_map2d.map2d_deriv(flux, BLOCK, False),
+    "map2d-roi": map2d_roi,
+}
+
+
+def array_as_figure(array):
+    return lambda wavelength, flux: make_map2d.as_figure(array(wavelength, flux))
+
+
+def array_as_png(array):
+    return lambda wavelength, flux: matplotlib.image.imsave(
+        io.BytesIO(), array(wavelength, flux), format="png")
+
+
+FIGURES = {
     "simple": lambda wavelength, flux: make_line_plot.simple(wavelength, flux, SIDE),
     "overlap": lambda wavelength, flux: make_line_plot.overlap(wavelength, flux, SIDE),
     "map2d": lambda _, flux: make_map2d.map2d_as_figure(flux, BLOCK),
-    "map2d-norm": lambda _, flux: saved(make_map2d.map2d_norm(flux, BLOCK, False)),
-    "map2d-deriv": lambda _, flux: saved(make_map2d.map2d_deriv(flux, BLOCK, False)),
-    "map2d-roi": map2d_roi,
+    **{name: array_as_figure(array) for name, array in ARRAYS.items()},
 }
+PNGS = {name: array_as_png(array) for name, array in ARRAYS.items()}
 
 
 def simulated_set(binaries, folder):
@@ -86,7 +97,7 @@ def balmer_seconds(arguments, spectra) -> dict:
         command = [str(arguments.binaries / "bench_kernels"), "--device", "cpu", "--models", "vit-b16",
                    "--batches", str(arguments.batch), "--threads", str(arguments.threads), "--no-peer",
                    "--no-ceilings", "--repetitions", str(arguments.repetitions), "--json", str(path), "--spectra", spectra,
-                   f"--benchmark_filter=render_({'|'.join(DRAW)})/.*"]
+                   f"--benchmark_filter=render_({'|'.join(FIGURES)})/.*"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
     return {row["case"].removeprefix("render_"): row["time"]["median_s"] / row["batch"]
@@ -117,20 +128,27 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         spectra = arguments.spectra or simulated_set(arguments.binaries, folder)
         drawn = list(packed_spectra(spectra, arguments.batch))
-        balmer = {name: [] for name in DRAW}
-        peer = {name: [] for name in DRAW}
+        balmer = {name: [] for name in FIGURES}
+        figures = {name: [] for name in FIGURES}
+        pngs = {name: [] for name in PNGS}
         for _ in range(arguments.rounds):
             for name, seconds in balmer_seconds(arguments, spectra).items():
                 balmer[name].append(seconds)
-            for name, draw in DRAW.items():
-                peer[name] += python_seconds(draw, drawn)
+            for times, draw in ((figures, FIGURES), (pngs, PNGS)):
+                for name in draw:
+                    times[name] += python_seconds(draw[name], drawn)
     rows = []
-    for name in DRAW:
-        own, other = statistics.median(balmer[name]), statistics.median(peer[name])
-        rows.append({"type": name, "balmer_images_per_s": 1 / own, "python_images_per_s": 1 / other,
-                     "ratio": other / own})
-        print(f"{name:<12} Balmer {1 / own:10.1f}/s   Python {1 / other:8.1f}/s   "
-              f"ratio {other / own:7.1f}")
+    for name in FIGURES:
+        own = statistics.median(balmer[name])
+        row = {"type": name, "balmer_images_per_s": 1 / own}
+        line = f"{name:<12} Balmer {1 / own:9.1f}/s"
+        for peer, times in (("figure", figures), ("png", pngs)):
+            if name in times:
+                other = statistics.median(times[name])
+                row |= {f"{peer}_images_per_s": 1 / other, f"{peer}_ratio": other / own}
+                line += f"   {peer} {1 / other:7.1f}/s, ratio {other / own:6.1f}"
+        rows.append(row)
+        print(line)
     if arguments.json:
         result = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                   "machine": platform.processor() or platform.machine(), "cores": os.cpu_count(),

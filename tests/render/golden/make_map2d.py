@@ -225,8 +225,12 @@ def other_colours(values, flux, options):
 
 def map2d_as_figure(flux, block):
     """The same image by way of imshow and a saved figure, which is what users of pyplot see."""
+    return as_figure(map2d_flux(flux, block, False), cmap="viridis", vmin=VMIN, vmax=VMAX)
+
+
+def as_figure(image, **how):
     figure = plt.figure(figsize=(SIDE / 100, SIDE / 100))
-    plt.imshow(map2d_flux(flux, block, False), cmap="viridis", vmin=VMIN, vmax=VMAX)
+    plt.imshow(image, **how)
     plt.axis("off")
     plt.gca().set_position([0, 0, 1, 1])
     stream = io.BytesIO()
