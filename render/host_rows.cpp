@@ -4,18 +4,6 @@
 #include <cstring>
 
 namespace balmer::render {
-namespace {
-
-constexpr std::int64_t white_pixels = 8;
-
-/// Whether so many pixels are all white.
-bool is_white(const std::uint8_t* pixels) {
-    std::array<std::uint64_t, 3 * white_pixels / 8> words;
-    std::memcpy(words.data(), pixels, sizeof(words));
-    return (words[0] & words[1] & words[2]) == ~std::uint64_t{0};
-}
-
-}  // namespace
 
 SpectrumRow spectrum_row(const SpectrumBatch& batch, std::int64_t index, bool use_mask) {
     const std::int64_t width = batch.flux.shape[1];
@@ -44,14 +32,79 @@ SpectrumRow spectrum_row(const SpectrumBatch& batch, std::int64_t index, bool us
 }
 
 PixelRows::PixelRows(const ImageOptions& options, const View& output)
-    : output_(output), patch_(output.shape.rank() == 3 ? options.patch_size : 0) {
-    if (output.dtype == DType::u8) return;
+    : output_(output),
+      side_(options.image_size),
+      patch_(output.shape.rank() == 3 ? options.patch_size : 0) {
     for (int c = 0; c < 3; ++c) {
         for (int level = 0; level < 256; ++level) {
             const float value = (static_cast<float>(level) / 255.0F - options.mean[c]) /
                                 options.standard_deviation[c];
-            levels_f32_[c][level] = value;
-            levels_bf16_[c][level] = bfloat16(value);
+            levels_.u8[c][level] = static_cast<std::uint8_t>(level);
+            levels_.f32[c][level] = value;
+            levels_.bf16[c][level] = bfloat16(value);
+        }
+    }
+}
+
+ChannelLevels PixelRows::palette(const std::array<Pixel, 256>& colours) const {
+    ChannelLevels tables;
+    for (int c = 0; c < 3; ++c) {
+        for (int level = 0; level < 256; ++level) {
+            const std::uint8_t channel = colours[level][c];
+            tables.u8[c][level] = channel;
+            tables.f32[c][level] = levels_.f32[c][channel];
+            tables.bf16[c][level] = levels_.bf16[c][channel];
+        }
+    }
+    return tables;
+}
+
+void PixelRows::write(std::int64_t index, std::int64_t y,
+                      const std::array<const std::uint8_t*, 3>& channels,
+                      const ChannelLevels& levels) const {
+    if (output_.dtype == DType::f32) return write_channels(index, y, channels, levels.f32);
+    if (output_.dtype == DType::bf16) return write_channels(index, y, channels, levels.bf16);
+    auto* target = output_.as<std::uint8_t>() + (index * side_ + y) * side_ * 3;
+    for (std::int64_t x = 0; x < side_; ++x) {
+        for (int c = 0; c < 3; ++c) *target++ = levels.u8[c][channels[c][x]];
+    }
+}
+
+template <class T>
+void PixelRows::write_channels(std::int64_t index, std::int64_t y,
+                               const std::array<const std::uint8_t*, 3>& channels,
+                               const ChannelLevels::Table<T>& levels) const {
+    constexpr std::int64_t group = sizeof(std::uint64_t);
+    constexpr std::uint64_t each = 0x0101010101010101;
+    const std::int64_t p = patch_ > 0 ? patch_ : side_;  // of one channel in a stretch
+    const std::int64_t stretches = side_ / p;
+    const std::int64_t channel = patch_ > 0 ? p * p : side_ * side_;
+    for (std::int64_t stretch = 0; stretch < stretches; ++stretch) {
+        const std::int64_t patch = (index * stretches + y / p) * stretches + stretch;
+        T* const first = output_.as<T>() + (patch_ > 0 ? patch * 3 * channel + y % p * p
+                                                       : index * 3 * channel + y * side_);
+        const auto from = [&](int c) { return channels[c] + stretch * p; };
+        std::int64_t x = 0;
+        for (; x + group <= p; x += group) {
+            std::array<std::uint64_t, 3> words;
+            for (int c = 0; c < 3; ++c) std::memcpy(&words[c], from(c) + x, group);
+            const auto differs = [&](int c) { return words[c] ^ (words[c] & 255) * each; };
+            if ((differs(0) | differs(1) | differs(2)) == 0) {  // most of a line plot
+                for (int c = 0; c < 3; ++c) {
+                    std::array<T, group> same;
+                    same.fill(T(levels[c][words[c] & 255]));
+                    std::memcpy(first + c * channel + x, same.data(), sizeof(same));
+                }
+                continue;
+            }
+            for (int c = 0; c < 3; ++c) {
+                for (std::int64_t i = x; i < x + group; ++i) {
+                    first[c * channel + i] = levels[c][from(c)[i]];
+                }
+            }
+        }
+        for (; x < p; ++x) {
+            for (int c = 0; c < 3; ++c) first[c * channel + x] = levels[c][from(c)[x]];
         }
     }
 }
@@ -59,10 +112,10 @@ PixelRows::PixelRows(const ImageOptions& options, const View& output)
 void PixelRows::write(std::int64_t index, std::int64_t top, std::int64_t height,
                       std::span<const Pixel> line) const {
     if (output_.dtype == DType::f32) {
-        return write_planes(index, top, height, line, levels_f32_);
+        return write_planes(index, top, height, line, levels_.f32);
     }
     if (output_.dtype == DType::bf16) {
-        return write_planes(index, top, height, line, levels_bf16_);
+        return write_planes(index, top, height, line, levels_.bf16);
     }
     const auto side = static_cast<std::int64_t>(line.size());
     auto* target = output_.as<std::uint8_t>() + (index * side + top) * side * 3;
@@ -74,24 +127,13 @@ void PixelRows::write(std::int64_t index, std::int64_t top, std::int64_t height,
 template <class T>
 void PixelRows::write_planes(std::int64_t index, std::int64_t top, std::int64_t height,
                              std::span<const Pixel> line,
-                             const std::array<std::array<T, 256>, 3>& levels) const {
+                             const ChannelLevels::Table<T>& levels) const {
     const auto side = static_cast<std::int64_t>(line.size());
     if (patch_ > 0) return write_patches(index, top, height, line, levels);
     const std::int64_t plane = side * side;
     T* first = output_.as<T>() + index * 3 * plane + top * side;
-    const std::uint8_t* pixels = line.front().data();
-    for (std::int64_t x = 0; x < side;) {
-        if (x + white_pixels <= side && is_white(pixels + 3 * x)) {  // most of a line plot
-            for (int c = 0; c < 3; ++c) {
-                std::fill_n(first + c * plane + x, white_pixels, levels[c][255]);
-            }
-            x += white_pixels;
-            continue;
-        }
-        const std::int64_t end = std::min(x + white_pixels, side);
-        for (; x < end; ++x) {
-            for (int c = 0; c < 3; ++c) first[c * plane + x] = levels[c][pixels[3 * x + c]];
-        }
+    for (std::int64_t x = 0; x < side; ++x) {
+        for (int c = 0; c < 3; ++c) first[c * plane + x] = levels[c][line[x][c]];
     }
     for (int c = 0; c < 3; ++c, first += plane) {
         for (std::int64_t y = 1; y < height; ++y) std::copy_n(first, side, first + y * side);
@@ -101,7 +143,7 @@ void PixelRows::write_planes(std::int64_t index, std::int64_t top, std::int64_t 
 template <class T>
 void PixelRows::write_patches(std::int64_t index, std::int64_t top, std::int64_t height,
                               std::span<const Pixel> line,
-                              const std::array<std::array<T, 256>, 3>& levels) const {
+                              const ChannelLevels::Table<T>& levels) const {
     const std::int64_t p = patch_;
     const std::int64_t patches = static_cast<std::int64_t>(line.size()) / p;  // a side
     for (std::int64_t y = top; y < top + height; ++y) {

@@ -51,8 +51,8 @@ constexpr std::uint32_t cover_of(CellSum sum) {
     return static_cast<std::uint32_t>((sum - static_cast<CellSum>(area_of(sum))) >> 32);
 }
 
-/// The cells of one image side x side, for edges anywhere. `Sink` has add(cell, sum), which adds to
-/// the sum of cell `row * side + column`.
+/// The cells of one image side x side, for edges anywhere. `Sink` has add(row, column, sum), which
+/// adds to the sum of a cell.
 template <class Sink>
 struct CellGrid {
     Sink sink;
@@ -69,35 +69,11 @@ struct CellGrid {
         constexpr void add(int column, int cover, int area) const {
             if (y < 0 || y >= side || column >= side) return;
             const bool is_left = column < 0;
-            sink.add(y * side + (is_left ? 0 : column), cell_sum(cover, is_left ? 0 : area));
+            sink.add(y, is_left ? 0 : column, cell_sum(cover, is_left ? 0 : area));
         }
     };
 
     constexpr Row row(int y) const { return {sink, side, y}; }
-};
-
-/// The same for edges between points inside of the image.
-template <class Sink>
-struct InnerCellGrid {
-    Sink sink;
-    int side;
-
-    struct Row {
-        Sink sink;
-        int side;
-        int first;  // cell
-
-        constexpr void move(int rows) { first += rows * side; }
-        constexpr void add(int column, int cover, int area) const {
-            sink.add(first + column, cell_sum(cover, area));
-        }
-    };
-
-    constexpr bool contains(GridPoint point) const {
-        const auto end = static_cast<unsigned>(side * subpixels);
-        return static_cast<unsigned>(point.x) < end && static_cast<unsigned>(point.y) < end;
-    }
-    constexpr Row row(int y) const { return {sink, side, y * side}; }
 };
 
 /// The whole numbers floor((first + 256 k) * rise / run) for k = 0, 1, ..., |rise| < 2^23,
@@ -222,9 +198,11 @@ inline constexpr int overlap_parts = 3;
 inline constexpr Ink overlap_inks[overlap_parts] = {
     {{255, 0, 0}, 128}, {{0, 128, 0}, 128}, {{0, 0, 255}, 128}};
 
-/// Of ink with this opacity on a pixel that it covers so far, 0..255.
-constexpr std::uint32_t alpha_of(std::uint32_t opacity, std::uint32_t covered) {
-    const std::uint32_t product = opacity * covered + 128;
+/// Of ink with this opacity on a pixel that it covers so far, 0..255. `Level`: std::uint32_t, or
+/// several at a time.
+template <class Level>
+constexpr Level alpha_of(std::uint32_t opacity, Level covered) {
+    const Level product = opacity * covered + 128;
     return ((product >> 8) + product) >> 8;  // opacity * covered / 255
 }
 
@@ -232,9 +210,9 @@ inline constexpr std::uint32_t opaque = 65280;
 
 /// What is to be divided by opaque + alpha, for a channel of the opaque level `under` below ink of
 /// this level.
-constexpr std::uint32_t blended_dividend(std::uint32_t under, std::uint32_t level,
-                                         std::uint32_t alpha) {
-    const std::uint32_t below = 255 * under;
+template <class Level>
+constexpr Level blended_dividend(Level under, std::uint32_t level, Level alpha) {
+    const Level below = 255 * under;
     return (256 * level - below) * alpha + 256 * below;
 }
 

@@ -1,139 +1,248 @@
 #include "render/line_plot/edges.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace balmer::render::line_plot {
+namespace {
+
+/// Makes floor exact for x within an edge, k / run in 1/256 pixel with k a whole number: it is
+/// worked out to 2^-31, and lies 0 or, run being below 2^21, at least 2^-21 above a whole number.
+constexpr double whole_number_bias = 0x1p-24;
+
+int whole_number(double x) {
+    return static_cast<int>(std::floor(x + whole_number_bias));
+}
+
+}  // namespace
 
 void Edges::finish() {
-    prepare();
-    for (std::size_t i = 0; i < count_; ++i) {
-        if (cuts_.rows[i] > 0) [[likely]] {
-            cut(i);
-        } else if (cuts_.is_inside[i] != 0) {
-            add_edge(inner_, from_[i], to_[i]);
-        } else {
-            add_edge(CellGrid<Sink>{inner_.sink, inner_.side}, from_[i], to_[i]);
-        }
+    sort();
+    OfEdges<int> chosen;
+    level_.count = indices_of(is_level_, count_, chosen);
+    for (std::size_t k = 0; k < level_.count; ++k) {
+        const GridPoint a = from_[chosen[k]];
+        const GridPoint b = to_[chosen[k]];
+        level_.row[k] = a.y >> 8;
+        level_.from[k] = a.x;
+        level_.to[k] = b.x;
+        level_.height[k] = b.y - a.y;
     }
-    add_pieces();
+    const std::size_t others = indices_of(is_other_, count_, chosen);
+    split(chosen, others);
+    add_level();
+    add_upright();
     count_ = 0;
 }
 
-/// As add_over_rows and, for one row, add_edge do.
-void Edges::prepare() {
-    const int side = inner_.side;
-    const auto end = static_cast<unsigned>(side * subpixels);
-    for (std::size_t i = 0; i < count_; ++i) {
+/// Finds the kind of every edge, and puts all into upright_, without a block what is of another.
+void Edges::sort() {
+    const auto end = static_cast<unsigned>(side_ * subpixels);
+    const int stride = sink_.stride;
+    const std::size_t count = count_;
+    Upright& upright = upright_;
+    upright.count = count;
+    for (std::size_t i = 0; i < count; ++i) {
         const GridPoint a = from_[i];
         const GridPoint b = to_[i];
         const bool is_inside =
             (static_cast<unsigned>(a.x) < end) & (static_cast<unsigned>(a.y) < end) &
             (static_cast<unsigned>(b.x) < end) & (static_cast<unsigned>(b.y) < end);
+        const bool is_upright = is_inside & (a.x >> 8 == b.x >> 8);
+        const bool is_level = is_inside & (a.y >> 8 == b.y >> 8);
         const bool is_down = b.y > a.y;
-        const int sign = is_down ? 1 : -1;
-        const int rows = ((b.y >> 8) - (a.y >> 8)) * sign + 1;
-        const bool is_one = rows == 1;
-        const int height = b.y - a.y;
-        const int leaving = is_down ? subpixels : 0;  // y where it leaves a row
-        const int first_height = leaving - (a.y & 255);
-        cuts_.rows[i] = is_inside & (rows <= most_rows) ? rows : 0;
-        cuts_.is_inside[i] = is_inside ? 1 : 0;
-        cuts_.cell[i] = (a.y >> 8) * side;
-        cuts_.step[i] = side * sign;
-        cuts_.first_height[i] = is_one ? height : first_height;
-        cuts_.middle_height[i] = subpixels * sign;
-        cuts_.last_height[i] = is_one ? height : (b.y & 255) - (subpixels - leaving);
-        cuts_.start[i] = first_height * sign;
-        cuts_.slope[i] = static_cast<double>(b.x - a.x) / (is_one ? 1 : height * sign);
+        const int top = is_down ? a.y : b.y;
+        const int bottom = is_down ? b.y : a.y;
+        const int first_row = (top >> 8) & -lanes;
+        const int blocks = ((bottom >> 8) - first_row) / lanes + 1;
+        const int origin = first_row * subpixels;
+        is_level_[i] = is_level & !is_upright ? 1 : 0;
+        is_other_[i] = is_level | is_upright ? 0 : 1;
+        upright.first_cell[i] = (a.x >> 8) * stride + first_row;
+        upright.blocks[i] = is_upright & (top != bottom) ? blocks : 0;
+        upright.top[i] = top - origin;
+        upright.bottom[i] = bottom - origin;
+        upright.sign[i] = is_down ? 1 : -1;
     }
-}
-
-void Edges::cut(std::size_t edge) {
-    const int rows = cuts_.rows[edge];
-    if (pieces_.count + rows > Pieces::capacity) [[unlikely]]
-        add_pieces();
-    const int first = pieces_.count;
-    const int last = first + rows - 1;
-    const int x = from_.x[edge];
-    const int step = cuts_.step[edge];
-    const double slope = cuts_.slope[edge];
-    Doubles y = cuts_.start[edge] + Doubles{0, 256, 512, 768};
-    Integers cell = cuts_.cell[edge] + Integers{0, step, 2 * step, 3 * step};
-    const Integers height = cuts_.middle_height[edge] - Integers{};
-    for (int i = first; i <= last; i += lanes) {
-        const Integers reached = x + whole_number(y * slope);
-        store(reached, &pieces_.from[i + 1]);
-        store(reached, &pieces_.to[i]);
-        store(height, &pieces_.height[i]);
-        store(cell, &pieces_.cell[i]);
-        y += lanes * subpixels;
-        cell += lanes * step;
-    }
-    pieces_.from[first] = x;
-    pieces_.to[last] = to_.x[edge];
-    pieces_.height[first] = cuts_.first_height[edge];
-    pieces_.height[last] = cuts_.last_height[edge];
-    pieces_.count += rows;
-}
-
-void Edges::add_pieces() {
-    const Pieces& pieces = pieces_;
-    std::array<int, Pieces::capacity> cells;
-    std::array<CellSum, Pieces::capacity> sums;
-    std::array<int, Pieces::capacity> is_wide;
-    std::array<int, Pieces::capacity> wide;
-    const auto count = static_cast<std::size_t>(pieces.count);
-    const int nowhere = inner_.side * inner_.side;
     for (std::size_t i = 0; i < count; ++i) {
-        const int from = pieces.from[i];
-        const int to = pieces.to[i];
-        const bool is_column = from >> 8 == to >> 8;
-        cells[i] = is_column ? pieces.cell[i] + (from >> 8) : nowhere;
-        sums[i] = cell_sum(pieces.height[i], ((from & 255) + (to & 255)) * pieces.height[i]);
-        is_wide[i] = is_column ? 0 : 1;
+        const int height = to_.y[i] - from_.y[i];
+        const int width = to_.x[i] - from_.x[i];
+        const int top_x = (height > 0 ? from_.x[i] : to_.x[i]) & 255;
+        const double slope = static_cast<double>(width) / static_cast<double>(height);
+        upright.slope[i] = slope;
+        upright.offset[i] = top_x - upright.top[i] * slope + whole_number_bias;
     }
-    for (std::size_t i = 0; i < count; ++i) inner_.sink.add(cells[i], sums[i]);
-    add_wide_pieces(wide, indices_of(is_wide, count, wide));
-    pieces_.count = 0;
 }
 
-/// As add_over_columns; most go over two.
-void Edges::add_wide_pieces(const std::array<int, Pieces::capacity>& wide, std::size_t count) {
-    std::array<int, Pieces::capacity> first;
-    std::array<int, Pieces::capacity> second;
-    std::array<CellSum, Pieces::capacity> first_sums;
-    std::array<CellSum, Pieces::capacity> second_sums;
-    std::array<int, Pieces::capacity> is_wider;
-    std::array<int, Pieces::capacity> wider;
+/// Edges that are neither level nor upright.
+void Edges::split(const OfEdges<int>& edges, std::size_t count) {
+    struct {
+        OfEdges<int> top_x, top_y, bottom_x, bottom_y, sign;
+        OfEdges<int> row;             // where it goes from one column into the other
+        OfEdges<int> above, below;    // y where it enters and leaves that row
+        OfEdges<int> enters, leaves;  // x there
+        OfEdges<int> is_found;
+        OfEdges<double> slope;
+    } of;
     for (std::size_t k = 0; k < count; ++k) {
-        const int i = wide[k];
-        const int from = pieces_.from[i];
-        const int to = pieces_.to[i];
-        const int height = pieces_.height[i];
+        const GridPoint a = from_[edges[k]];
+        const GridPoint b = to_[edges[k]];
+        const bool is_down = b.y > a.y;
+        of.top_x[k] = is_down ? a.x : b.x;
+        of.top_y[k] = is_down ? a.y : b.y;
+        of.bottom_x[k] = is_down ? b.x : a.x;
+        of.bottom_y[k] = is_down ? b.y : a.y;
+        of.sign[k] = is_down ? 1 : -1;
+    }
+    const auto end = static_cast<unsigned>(side_ * subpixels);
+    for (std::size_t k = 0; k < count; ++k) {
+        const int top_x = of.top_x[k];
+        const int top_y = of.top_y[k];
+        const int bottom_x = of.bottom_x[k];
+        const int bottom_y = of.bottom_y[k];
+        const int first = top_x >> 8;
+        const int last = bottom_x >> 8;
+        const bool is_found =
+            (static_cast<unsigned>(top_x) < end) & (static_cast<unsigned>(top_y) < end) &
+            (static_cast<unsigned>(bottom_x) < end) & (static_cast<unsigned>(bottom_y) < end) &
+            ((last - first == 1) | (first - last == 1));
+        const int width = is_found ? bottom_x - top_x : 1;
+        const int height = is_found ? bottom_y - top_y : 1;
+        const double slope = static_cast<double>(width) / static_cast<double>(height);
+        const int border = (last > first ? last : first) * subpixels;
+        const int way = is_found ? border - top_x : 0;
+        const int row = (top_y + static_cast<int>(way / slope)) >> 8;
+        const int row_top = row * subpixels;
+        const int row_bottom = row_top + subpixels;
+        const int above = row_top > top_y ? row_top : top_y;
+        const int below = row_bottom < bottom_y ? row_bottom : bottom_y;
+        const int enters = top_x + whole_number((above - top_y) * slope);
+        const int leaves = top_x + whole_number((below - top_y) * slope);
+        of.slope[k] = slope;
+        of.row[k] = row;
+        of.above[k] = above;
+        of.below[k] = below;
+        of.enters[k] = enters;
+        of.leaves[k] = leaves;
+        of.is_found[k] = is_found & (enters >> 8 == first) & (leaves >> 8 == last) ? 1 : 0;
+    }
+    for (std::size_t k = 0; k < count; ++k) {
+        if (of.is_found[k] == 0) [[unlikely]] {
+            add_edge(CellGrid<Sink>{sink_, side_}, from_[edges[k]], to_[edges[k]]);
+            continue;
+        }
+        const bool is_down = of.sign[k] > 0;
+        level_.row[level_.count] = of.row[k];
+        level_.from[level_.count] = is_down ? of.enters[k] : of.leaves[k];
+        level_.to[level_.count] = is_down ? of.leaves[k] : of.enters[k];
+        level_.height[level_.count] = (of.below[k] - of.above[k]) * of.sign[k];
+        ++level_.count;
+        for (const bool is_upper : {true, false}) {
+            const int column = (is_upper ? of.top_x[k] : of.bottom_x[k]) >> 8;
+            const int top = is_upper ? of.top_y[k] : of.below[k];
+            const int bottom = is_upper ? of.above[k] : of.bottom_y[k];
+            const int first_row = (top >> 8) & -lanes;
+            const int origin = first_row * subpixels;
+            const std::size_t place = upright_.count;
+            upright_.first_cell[place] = column * sink_.stride + first_row;
+            upright_.blocks[place] = (((bottom - 1) >> 8) - first_row) / lanes + 1;
+            upright_.top[place] = top - origin;
+            upright_.bottom[place] = bottom - origin;
+            upright_.sign[place] = of.sign[k];
+            upright_.slope[place] = of.slope[k];
+            upright_.offset[place] = of.top_x[k] - column * subpixels +
+                                     (origin - of.top_y[k]) * of.slope[k] + whole_number_bias;
+            upright_.count += top < bottom ? 1 : 0;
+        }
+    }
+}
+
+/// As add_over_columns does; most go over two columns.
+void Edges::add_level() {
+    OfEdges<int> first;
+    OfEdges<int> second;
+    OfEdges<CellSum> first_sums;
+    OfEdges<CellSum> second_sums;
+    OfEdges<int> is_wider;
+    OfEdges<int> wider;
+    const std::size_t count = level_.count;
+    const int stride = sink_.stride;
+    for (std::size_t k = 0; k < count; ++k) {
+        const int from = level_.from[k];
+        const int to = level_.to[k];
+        const int height = level_.height[k];
         const bool is_right = to > from;
         const int sign = is_right ? 1 : -1;
         const int leaving = is_right ? subpixels : 0;  // x where it leaves a column
         const int x1 = from & 255;
         const int x2 = to & 255;
         const int width = is_right ? subpixels - x1 : x1;
-        const double share =
-            static_cast<double>(width * height) / static_cast<double>((to - from) * sign);
-        const int reached = static_cast<int>(std::floor(share + whole_number_bias));
+        const int reached = whole_number(static_cast<double>(width * height) /
+                                         static_cast<double>((to - from) * sign));
         const int rest = height - reached;
         const bool is_two = (to >> 8) - (from >> 8) == sign;
-        first[k] = pieces_.cell[i] + (from >> 8);
-        second[k] = first[k] + sign;
+        first[k] = (from >> 8) * stride + level_.row[k];
+        second[k] = first[k] + sign * stride;
         first_sums[k] = is_two ? cell_sum(reached, (x1 + leaving) * reached) : 0;
         second_sums[k] = is_two ? cell_sum(rest, (x2 + subpixels - leaving) * rest) : 0;
         is_wider[k] = is_two ? 0 : 1;
     }
     for (std::size_t k = 0; k < count; ++k) {
-        inner_.sink.add(first[k], first_sums[k]);
-        inner_.sink.add(second[k], second_sums[k]);
+        sink_.add(first[k], first_sums[k]);
+        sink_.add(second[k], second_sums[k]);
     }
     const std::size_t left = indices_of(is_wider, count, wider);
     for (std::size_t k = 0; k < left; ++k) {
-        const int i = wide[wider[k]];
-        add_within_row(Grid::Row{inner_.sink, inner_.side, pieces_.cell[i]}, pieces_.from[i],
-                       pieces_.to[i], pieces_.height[i]);
+        const int i = wider[k];
+        const CellGrid<Sink> grid{sink_, side_};
+        add_within_row(grid.row(level_.row[i]), level_.from[i], level_.to[i], level_.height[i]);
+    }
+}
+
+void Edges::add_upright() {
+    constexpr std::size_t at_once = 2 * lanes;  // as many blocks as most edges have
+    constexpr Integers64 above = {0, Block{1} << 32, Block{2} << 32, Block{3} << 32};
+    std::array<Block, most_blocks> blocks;
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < upright_.count; ++i) {
+        const auto all = static_cast<std::size_t>(upright_.blocks[i]);
+        if (count + all + at_once > most_blocks) [[unlikely]] {
+            add_blocks({blocks.data(), count});
+            count = 0;
+        }
+        const auto list = [&](std::size_t k) {
+            store(static_cast<Block>(k << 32 | i) + above, &blocks[count + k]);
+        };
+        list(0);
+        list(lanes);
+        for (std::size_t k = at_once; k < all; k += lanes) [[unlikely]] list(k);
+        count += all;
+    }
+    add_blocks({blocks.data(), count});
+}
+
+void Edges::add_blocks(std::span<const Block> blocks) {
+    constexpr Doubles rows = {0, subpixels, 2 * subpixels, 3 * subpixels};
+    // The bits of a whole number plus this one are those of this one plus the number.
+    const Doubles magic = 0x1.8p52 + Doubles{};
+    for (const Block block : blocks) {
+        const std::size_t edge = block & 0xffffffff;
+        const int row = static_cast<int>(block >> 32) * lanes;
+        const Doubles top = upright_.top[edge] - Doubles{};
+        const Doubles bottom = upright_.bottom[edge] - Doubles{};
+        const double slope = upright_.slope[edge];
+        const double offset = upright_.offset[edge];
+        const Doubles y = static_cast<double>(subpixels * row) + rows;
+        const Doubles above = greater(top, lesser(y, bottom));
+        const Doubles below = greater(top, lesser(y + subpixels, bottom));
+        const Doubles x1 = floors(above * slope + offset);
+        const Doubles x2 = floors(below * slope + offset);
+        // As cell_sum(height, (x1 + x2) * height).
+        const Doubles sum = (0x1p32 + (x1 + x2)) * ((below - above) * upright_.sign[edge]);
+        const auto bits =
+            reinterpret_cast<Integers64>(sum + magic) - reinterpret_cast<Integers64>(magic);
+        CellSum* sums = sink_.sums + upright_.first_cell[edge] + row;
+        store(load<Integers64>(sums) + bits, sums);
     }
 }
 

@@ -1,10 +1,16 @@
 #pragma once
 // Edges into cells, many at a time: the sums of cells.h, in passes that hardly branch. For the CPU.
+//
+// Most edges keep to one column, through any number of rows; most others to one row, through two
+// columns. Nearly all of the rest go from one column into the next one within one row, so that they
+// are a level edge and up to two upright ones.
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
+#include "render/line_plot/cell_columns.h"
 #include "render/line_plot/cells.h"
 #include "render/line_plot/lanes.h"
 
@@ -13,8 +19,8 @@ namespace balmer::render::line_plot {
 /// Adds edges to the cells of an image, when there are many of them and by `finish`.
 class Edges {
   public:
-    /// Of side * side sums, and one more that takes what belongs nowhere.
-    Edges(CellSum* cells, int side) : inner_{{cells}, side} {}
+    explicit Edges(CellColumns& cells)
+        : sink_{cells.sums(), cells.stride()}, side_(cells.side()), nowhere_(cells.nowhere()) {}
 
     void add(GridPoint a, GridPoint b) {
         if (count_ == most_edges) finish();
@@ -31,63 +37,68 @@ class Edges {
 
   private:
     struct Sink {
-        CellSum* cells;
-        void add(int cell, CellSum sum) const { cells[cell] += sum; }
+        CellSum* sums;
+        int stride;
+        void add(int cell, CellSum sum) const { sums[cell] += sum; }
+        void add(int row, int column, CellSum sum) const { add(column * stride + row, sum); }
     };
-    using Grid = InnerCellGrid<Sink>;
 
     static constexpr std::size_t most_edges = 64;
-    static constexpr int most_rows = 64;  ///< of an edge that is cut
-
     template <class T>
     using OfEdges = std::array<T, most_edges>;
 
-    /// What `cut` needs of each edge: x where it leaves row k is floor((start + 256 k) * slope)
-    /// right of where it begins.
-    struct Cuts {
-        OfEdges<int> rows;  ///< 0: it is not cut
-        OfEdges<int> is_inside;
-        OfEdges<int> cell;  ///< the first of its first row
-        OfEdges<int> step;  ///< from row to row, in cells
-        OfEdges<int> first_height;
-        OfEdges<int> middle_height;
-        OfEdges<int> last_height;
-        OfEdges<double> start;
-        OfEdges<double> slope;
+    /// Edges within one row.
+    struct Level {
+        std::size_t count = 0;
+        OfEdges<int> row;
+        OfEdges<int> from;  ///< x
+        OfEdges<int> to;
+        OfEdges<int> height;
     };
 
-    /// Pieces of edges, of one row each.
-    struct Pieces {
-        static constexpr int capacity = 1024;
-        using Column = std::array<int, capacity + 2 * lanes>;  // lanes reach beyond the last one
+    /// Edges within one column. Their rows are taken in blocks of `lanes`; y counts from the first
+    /// block on.
+    struct Upright {
+        template <class T>
+        using Column = std::array<T, 3 * most_edges>;
 
-        int count = 0;
-        Column from;  ///< x
-        Column to;
-        Column height;
-        Column cell;  ///< the first of the row
+        std::size_t count = 0;
+        Column<int> first_cell;
+        Column<int> blocks;
+        Column<double> top;
+        Column<double> bottom;
+        Column<double> sign;   ///< 1: downwards, -1: upwards
+        Column<double> slope;  ///< x is floor(slope * y + offset) from the column's left side
+        Column<double> offset;
     };
 
-    template <std::size_t size>
-    static std::size_t indices_of(const std::array<int, size>& is_chosen, std::size_t count,
-                                  std::array<int, size>& indices);
-    void prepare();
-    void cut(std::size_t edge);
-    void add_pieces();
-    void add_wide_pieces(const std::array<int, Pieces::capacity>& wide, std::size_t count);
+    /// An edge of Upright, and in the upper half how many of its blocks lie above.
+    using Block = std::int64_t;
+    /// More than one edge has: images have 4096 rows at most.
+    static constexpr std::size_t most_blocks = 2048;
 
-    Grid inner_;
+    void sort();
+    void split(const OfEdges<int>& edges, std::size_t count);
+    void add_level();
+    void add_upright();
+    void add_blocks(std::span<const Block> blocks);
+
+    Sink sink_;
+    int side_;
+    int nowhere_;
     std::size_t count_ = 0;
     GridPoints<most_edges> from_;
     GridPoints<most_edges> to_;
-    Cuts cuts_;
-    Pieces pieces_;
+    OfEdges<int> is_level_;
+    OfEdges<int> is_other_;
+    Level level_;
+    Upright upright_;
 };
 
 /// The i with is_chosen[i] = 1; returns how many.
 template <std::size_t size>
-std::size_t Edges::indices_of(const std::array<int, size>& is_chosen, std::size_t count,
-                              std::array<int, size>& indices) {
+std::size_t indices_of(const std::array<int, size>& is_chosen, std::size_t count,
+                       std::array<int, size>& indices) {
     std::size_t found = 0;
     for (std::size_t i = 0; i < count; ++i) {
         indices[found] = static_cast<int>(i);
@@ -101,8 +112,7 @@ void Edges::add_short(const GridPoints<most>& from, const GridPoints<most>& to, 
     std::array<int, most> cells;
     std::array<CellSum, most> sums;
     std::array<int, most> is_long;
-    const int side = inner_.side;
-    const auto end = static_cast<unsigned>(side * subpixels);
+    const auto end = static_cast<unsigned>(side_ * subpixels);
     for (std::size_t i = 0; i < count; ++i) {
         const GridPoint a = from[i];
         const GridPoint b = to[i];
@@ -110,11 +120,11 @@ void Edges::add_short(const GridPoints<most>& from, const GridPoints<most>& to, 
                               (static_cast<unsigned>(a.x) < end) &
                               (static_cast<unsigned>(a.y) < end);
         const int height = b.y - a.y;
-        cells[i] = is_short ? (a.y >> 8) * side + (a.x >> 8) : side * side;
+        cells[i] = is_short ? (a.x >> 8) * sink_.stride + (a.y >> 8) : nowhere_;
         sums[i] = cell_sum(height, ((a.x & 255) + (b.x & 255)) * height);
         is_long[i] = is_short ? 0 : 1;
     }
-    for (std::size_t i = 0; i < count; ++i) inner_.sink.add(cells[i], sums[i]);
+    for (std::size_t i = 0; i < count; ++i) sink_.add(cells[i], sums[i]);
     std::array<int, most> rest;
     const std::size_t left = indices_of(is_long, count, rest);
     for (std::size_t k = 0; k < left; ++k) add(from[rest[k]], to[rest[k]]);

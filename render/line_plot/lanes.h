@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 #include "render/line_plot/cells.h"
 #include "render/line_plot/stroke.h"
@@ -14,6 +15,7 @@ namespace balmer::render::line_plot {
 inline constexpr int lanes = 4;
 using Doubles = double __attribute__((vector_size(lanes * sizeof(double))));
 using Integers = int __attribute__((vector_size(lanes * sizeof(int))));
+using Integers64 = std::int64_t __attribute__((vector_size(lanes * sizeof(std::int64_t))));
 using Choice = decltype(Doubles{} < Doubles{});
 
 template <>
@@ -23,7 +25,7 @@ inline Doubles square_root(Doubles x) {
     return root;
 }
 
-/// Of Doubles or Integers.
+/// Of any vector, from its first value on.
 template <class Vector, class T>
 Vector load(const T* values) {
     Vector result;
@@ -44,23 +46,41 @@ inline Points opposite(const Points& point) {
     return {-point.x, -point.y};
 }
 
-inline Integers to_grid(Doubles value) {
-    constexpr double farthest = 8191.0;
-    const Doubles all = farthest - Doubles{};
-    const Doubles near = value > -farthest ? (value < farthest ? value : all) : -all;
-    return __builtin_convertvector(near < 0. ? near * subpixels - 0.5 : near * subpixels + 0.5,
-                                   Integers);
+/// b where one of them is NaN.
+inline Doubles lesser(Doubles a, Doubles b) {
+    return a < b ? a : b;
+}
+/// b where one of them is NaN.
+inline Doubles greater(Doubles a, Doubles b) {
+    return a > b ? a : b;
+}
+inline Doubles floors(Doubles x) {
+    Doubles result;
+    for (int i = 0; i < lanes; ++i) result[i] = std::floor(x[i]);
+    return result;
 }
 
-/// Makes floor exact for a quotient of whole numbers below 2^21 times another one, if the product
-/// is below 2^21 as well: it is worked out to 2^-31, and lies 0 or at least 2^-21 above a whole
-/// number.
-inline constexpr double whole_number_bias = 0x1p-24;
+/// As `to_grid` of cells.h.
+inline Integers to_grid(Doubles value) {
+    const Doubles farthest = 8191.0 - Doubles{};
+    const Doubles near = lesser(greater(value, -farthest), farthest);
+    constexpr auto sign_bit = std::numeric_limits<std::int64_t>::min();
+    const auto sign = reinterpret_cast<Integers64>(near) & sign_bit;
+    const auto half = reinterpret_cast<Integers64>(0.5 - Doubles{}) | sign;
+    return __builtin_convertvector(near * subpixels + reinterpret_cast<Doubles>(half), Integers);
+}
 
-inline Integers whole_number(Doubles x) {
-    Doubles floors;
-    for (int i = 0; i < lanes; ++i) floors[i] = std::floor(x[i] + whole_number_bias);
-    return __builtin_convertvector(floors, Integers);
+/// Points in 1/256 of an image pixel.
+struct GridLanes {
+    Integers x;
+    Integers y;
+};
+
+inline GridLanes to_grid(const Points& points) {
+    return {to_grid(points.x), to_grid(points.y)};
+}
+inline GridLanes chosen(Integers choice, const GridLanes& a, const GridLanes& b) {
+    return {choice ? a.x : b.x, choice ? a.y : b.y};
 }
 
 /// Coordinates of many points.
@@ -74,9 +94,9 @@ struct GridPoints {
         x[i] = point.x;
         y[i] = point.y;
     }
-    void set(std::size_t first, const Points& points) {
-        store(to_grid(points.x), &x[first]);
-        store(to_grid(points.y), &y[first]);
+    void set(std::size_t first, const GridLanes& points) {
+        store(points.x, &x[first]);
+        store(points.y, &y[first]);
     }
 };
 

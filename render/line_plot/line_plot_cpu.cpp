@@ -7,9 +7,12 @@
 
 #include "kernels/core/parallel.h"
 #include "render/host_rows.h"
+#include "render/line_plot/cell_columns.h"
 #include "render/line_plot/cells.h"
 #include "render/line_plot/edges.h"
+#include "render/line_plot/ink.h"
 #include "render/line_plot/outline.h"
+#include "render/line_plot/short_runs.h"
 #include "render/line_plot/simplify.h"
 #include "render/line_plot/stroke.h"
 
@@ -18,100 +21,28 @@ namespace {
 
 using namespace line_plot;
 
-constexpr Pixel white = {255, 255, 255};
-constexpr int group = 8;  ///< pixels that are looked at together
+constexpr std::uint32_t white = 255;
 
-/// Ink over pixels: `blended` with its division done by multiplication.
-class Blender {
-  public:
-    explicit Blender(const Ink& ink) : ink_(ink) {
-        for (std::uint32_t covered = 0; covered < 256; ++covered) {
-            const std::uint32_t alpha = alpha_of(ink.opacity, covered);
-            alphas_[covered] = alpha;
-            reciprocals_[covered] = (std::uint64_t{1} << shift) / (opaque + alpha) + 1;
-            for (int c = 0; c < 3; ++c) {
-                over_white_[covered][c] = static_cast<std::uint8_t>(
-                    blended(white[c], ink.levels[c], ink.opacity, covered));
-            }
-        }
-    }
-
-    /// 0 < covered.
-    void blend(std::uint32_t covered, Pixel& pixel) const {
-        const bool is_white = (pixel[0] & pixel[1] & pixel[2]) == 255;
-        const bool hides_all = alphas_[covered] == 255;
-        if (is_white || hides_all) {
-            pixel = over_white_[covered];
-            return;
-        }
+/// The colours of the pixels that ink covers so far, on white.
+std::array<Pixel, 256> colours_of(const Ink& ink) {
+    std::array<Pixel, 256> colours;
+    for (std::uint32_t covered = 0; covered < 256; ++covered) {
         for (int c = 0; c < 3; ++c) {
-            const std::uint64_t dividend =
-                blended_dividend(pixel[c], ink_.levels[c], alphas_[covered]);
-            pixel[c] = static_cast<std::uint8_t>(dividend * reciprocals_[covered] >> shift);
+            colours[covered][c] =
+                static_cast<std::uint8_t>(blended(white, ink.levels[c], ink.opacity, covered));
         }
     }
-
-  private:
-    // A dividend is below 2^25 and a reciprocal less than 2^17 / 2^44 too large: that takes none to
-    // the next whole number, which is 1 / divisor away or farther.
-    static constexpr int shift = 44;
-
-    Ink ink_;
-    std::array<std::uint32_t, 256> alphas_;
-    std::array<std::uint64_t, 256> reciprocals_;
-    std::array<Pixel, 256> over_white_;
-};
-
-/// The cells of an image.
-class CellSums {
-  public:
-    explicit CellSums(int side) : side_(side), cells_(static_cast<std::size_t>(side) * side + 1) {}
-
-    CellSum* cells() { return cells_.data(); }
-
-    /// How far the polygon covers each pixel, side * side values; forgets the polygon.
-    void cover(std::uint8_t* covered) {
-        for (int y = 0; y < side_; ++y, covered += side_) {
-            CellSum* row = cells_.data() + static_cast<std::size_t>(y) * side_;
-            std::uint32_t left = 0;  // the sum of cover from the left
-            int x = 0;
-            for (; x + group <= side_; x += group) {
-                if (left == 0 && is_blank(row + x)) {
-                    std::memset(covered + x, 0, group);
-                } else {
-                    cover_pixels(row + x, covered + x, group, left);
-                }
-            }
-            cover_pixels(row + x, covered + x, side_ - x, left);
-        }
-    }
-
-  private:
-    static bool is_blank(const CellSum* sums) {
-        CellSum any = 0;
-        for (int i = 0; i < group; ++i) any |= sums[i];
-        return any == 0;
-    }
-
-    static void cover_pixels(CellSum* sums, std::uint8_t* covered, int count, std::uint32_t& left) {
-        for (int i = 0; i < count; ++i) {
-            left += cover_of(sums[i]);
-            covered[i] = static_cast<std::uint8_t>(coverage(left, area_of(sums[i])));
-            sums[i] = 0;
-        }
-    }
-
-    int side_;
-    std::vector<CellSum> cells_;
-};
+    return colours;
+}
 
 /// Draws the polygons of subpaths.
 class Stroker {
   public:
-    Stroker(CellSum* cells, int side) : edges_(cells, side) {}
+    explicit Stroker(CellColumns& cells) : edges_(cells) {}
 
     /// Nothing is drawn of a single vertex.
     void draw(Path& path) {
+        path.drop_repeated();
         if (path.size() < 2) return;
         path.connect();
         const std::size_t last = path.size() - 1;
@@ -163,6 +94,8 @@ class Stroker {
                 edges_.add(to_grid(corner->points[i]), to_grid(corner->points[i + 1]));
             }
         }
+        for (auto& column : corners_.inner) column.set(place, GridPoint{});
+        for (auto& column : corners_.outer) column.set(place, GridPoint{});
         corners_.left_first.set(place, to_grid(left.first()));
         corners_.left_last.set(place, to_grid(left.last()));
         corners_.right_first.set(place, to_grid(right.last()));
@@ -179,80 +112,101 @@ class Stroker {
 class LinePlot {
   public:
     LinePlot(int side, bool is_overlap)
-        : side_(side), is_overlap_(is_overlap), sums_(side), line_(static_cast<std::size_t>(side)) {
-        if (is_overlap) {
-            for (const Ink& ink : overlap_inks) inks_.emplace_back(ink);
-        } else {
-            inks_.emplace_back(simple_ink);
-        }
-        covered_.resize(inks_.size() * plane());
+        : side_(side), parts_(is_overlap ? overlap_parts : 1), cells_(side) {
+        covered_.resize(parts_ * plane());
+        for (auto& channel : channels_) channel.resize(cells_.stride());
     }
 
     void draw(const SpectrumRow& row) {
         place(row);
-        for (int i = 0; i < parts(); ++i) {
-            const Part part = split(row.pixels, parts(), i);
+        for (int i = 0; i < parts_; ++i) {
+            const Part part = split(row.pixels, parts_, i);
             snap(part);
             draw_line(part);
-            sums_.cover(covered_.data() + i * plane());
+            cells_.cover(covered_.data() + i * plane());
         }
     }
 
-    /// Row y of the image.
-    std::span<const Pixel> line(int y) {
-        std::memset(line_.data(), 255, line_.size() * sizeof(Pixel));  // white
-        for (int i = 0; i < parts(); ++i) {
-            const std::uint8_t* covered = covered_.data() + i * plane() + y * side_;
-            for (int begin = 0; begin < side_; begin += group) {
-                const int end = std::min(begin + group, side_);
-                if (end == begin + group && is_blank(covered + begin)) continue;
-                for (int x = begin; x < end; ++x) {
-                    if (covered[x] != 0) inks_[i].blend(covered[x], line_[x]);
+    /// How far a part covers row y of the image.
+    const std::uint8_t* covered(int part, int y) const {
+        return covered_.data() + part * plane() + std::int64_t{y} * cells_.stride();
+    }
+
+    /// Red, green and blue of row y, where the parts are drawn over each other.
+    std::array<const std::uint8_t*, 3> channels(int y) {
+        for (int x = 0; x < side_; x += group) {
+            std::array<Levels, 3> channels;
+            channels.fill(white - Levels{});
+            for (int i = 0; i < overlap_parts; ++i) {
+                std::uint64_t bytes;
+                std::memcpy(&bytes, covered(i, y) + x, sizeof(bytes));
+                if (bytes == 0) continue;
+                const Ink& ink = overlap_inks[i];
+                const Levels alpha = alpha_of(ink.opacity, levels_of(bytes));
+                for (int c = 0; c < 3; ++c) {
+                    channels[c] = blended_translucent(channels[c], ink.levels[c], alpha);
                 }
             }
+            const auto bytes = bytes_of(channels);
+            for (int c = 0; c < 3; ++c) std::memcpy(&channels_[c][x], &bytes[c], sizeof(bytes[c]));
         }
-        return line_;
+        return {channels_[0].data(), channels_[1].data(), channels_[2].data()};
     }
 
   private:
-    std::int64_t plane() const { return std::int64_t{side_} * side_; }
-    int parts() const { return static_cast<int>(inks_.size()); }
-    static bool is_blank(const std::uint8_t* covered) {
-        std::uint64_t any = 0;
-        static_assert(sizeof(any) == group);
-        std::memcpy(&any, covered, sizeof(any));
-        return any == 0;
-    }
+    std::int64_t plane() const { return std::int64_t{cells_.stride()} * cells_.stride(); }
     Point vertex(std::int64_t i) const { return {x_[i], y_[i]}; }
 
     /// Finds where the pixels lie in the image.
     void place(const SpectrumRow& row) {
-        x_.resize(row.pixels + lanes);
-        y_.resize(row.pixels + lanes);
+        x_.resize(row.pixels + short_runs_reach);
+        y_.resize(row.pixels + short_runs_reach);
         is_vertex_.resize(row.pixels);
-        Limits x_limits;
-        Limits y_limits;
+        for (int p = 0; p < parts_; ++p) {
+            const Part part = split(row.pixels, parts_, p);
+            const PartAbscissa abscissa(row.wavelength, part, parts_ > 1);
+            for (std::int64_t i = part.begin; i < part.end; ++i) x_[i] = abscissa(i);
+        }
+        const std::int64_t pixels = row.pixels;
+        double* const x = x_.data();
+        double* const y = y_.data();
+        std::uint8_t* const is_vertex = is_vertex_.data();
         constexpr double none = std::numeric_limits<double>::quiet_NaN();
-        for (int p = 0; p < parts(); ++p) {
-            const Part part = split(row.pixels, parts(), p);
-            const PartAbscissa abscissa(row.wavelength, part, is_overlap_);
-            for (std::int64_t i = part.begin; i < part.end; ++i) {
-                const double x = abscissa(i);
-                const double y = row.flux[i];
-                const bool is_vertex = row.is_good(i) & is_real(x);
-                x_limits.include(is_vertex ? x : none);
-                y_limits.include(is_vertex ? y : none);
-                x_[i] = x;
-                y_[i] = y;
-                is_vertex_[i] = is_vertex;
-            }
+        for (std::int64_t i = 0; i < pixels; ++i) {
+            const double flux = row.flux[i];
+            const bool is_real_pixel = is_real(flux) & is_real(x[i]);
+            x[i] = is_real_pixel ? x[i] : none;
+            y[i] = is_real_pixel ? flux : none;
         }
-        const Axis x_axis = horizontal_axis(x_limits, side_);
-        const Axis y_axis = vertical_axis(y_limits, side_);
-        for (std::int64_t i = 0; i < row.pixels; ++i) {
-            x_[i] = x_axis(x_[i]);
-            y_[i] = y_axis(y_[i]);
+        for (std::int64_t i = 0; row.mask != nullptr && i < pixels; ++i) {
+            x[i] = row.mask[i] == 0 ? x[i] : none;
+            y[i] = row.mask[i] == 0 ? y[i] : none;
         }
+        for (std::int64_t i = 0; i < pixels; ++i) is_vertex[i] = x[i] == x[i] ? 1 : 0;
+        const Axis x_axis = horizontal_axis(limits_of(x_, row.pixels), side_);
+        const Axis y_axis = vertical_axis(limits_of(y_, row.pixels), side_);
+        for (std::int64_t i = 0; i < pixels; ++i) {
+            x[i] = x_axis(x[i]);
+            y[i] = y_axis(y[i]);
+        }
+    }
+
+    /// Of the first `count` values, those that are NaN left out.
+    static Limits limits_of(const std::vector<double>& values, std::int64_t count) {
+        Limits limits;
+        Doubles low = limits.low - Doubles{};
+        Doubles high = limits.high - Doubles{};
+        std::int64_t i = 0;
+        for (; i + lanes <= count; i += lanes) {
+            low = lesser(load<Doubles>(&values[i]), low);
+            high = greater(load<Doubles>(&values[i]), high);
+        }
+        for (int k = 0; k < lanes; ++k) {
+            limits.low = std::min(limits.low, low[k]);
+            limits.high = std::max(limits.high, high[k]);
+        }
+        for (; i < count; ++i) limits.include(values[i]);
+        return limits;
     }
 
     /// As matplotlib's PathSnapper.
@@ -270,9 +224,9 @@ class LinePlot {
     }
 
     void draw_line(const Part& part) {
-        Stroker stroker(sums_.cells(), side_);
+        Stroker stroker(cells_);
         const bool is_simplified = part.pixels() >= fewest_simplified_pixels;
-        if (is_simplified) find_single_runs(part);
+        if (is_simplified) find_short_runs(x_, y_, part, runs_);
         std::int64_t last = part.end - 1;
         while (last >= part.begin && !is_vertex_[last]) --last;
         for (std::int64_t begin = part.begin; begin < part.end;) {
@@ -294,24 +248,15 @@ class LinePlot {
         }
     }
 
-    /// Which vertices are alone in the run that they begin, as the next one is no part of it: most.
-    void find_single_runs(const Part& part) {
-        is_single_.resize(x_.size());
-        const auto points = [&](std::int64_t i) {
-            return Points{load<Doubles>(&x_[i]), load<Doubles>(&y_[i])};
-        };
-        for (std::int64_t i = part.begin + 1; i + 1 < part.end; i += lanes) {
-            const RunLine line(points(i - 1), points(i));
-            const Choice is_within = line.place(points(i + 1)).across < simplify_threshold_squared;
-            for (int k = 0; k < lanes; ++k) is_single_[i + k] = is_within[k] == 0;
-        }
-    }
-
     /// The vertices begin + 1 to end - 1; `last` is the last one of the line.
     void add_simplified(std::int64_t begin, std::int64_t end, std::int64_t last) {
         for (std::int64_t seed = begin + 1; seed < end;) {
-            if (seed + 1 == end || is_single_[seed]) {
-                path_.add(vertex(seed++));
+            const ShortRun& run = short_runs[runs_[seed]];
+            if (run.length > 0 && seed + run.length < end) [[likely]] {
+                path_.add(run.count,
+                          {vertex(seed + run.vertices[0]), vertex(seed + run.vertices[1]),
+                           vertex(seed + run.vertices[2])});
+                seed += run.length;
                 continue;
             }
             RunBuilder builder(vertex(seed - 1), vertex(seed), seed);
@@ -325,15 +270,14 @@ class LinePlot {
     }
 
     int side_;
-    bool is_overlap_;
-    CellSums sums_;
-    std::vector<Blender> inks_;          // by part
-    std::vector<std::uint8_t> covered_;  // by part, of the pixels of the image
-    std::vector<Pixel> line_;
+    int parts_;
+    CellColumns cells_;
+    std::vector<std::uint8_t> covered_;                  // by part, of the pixels of the image
+    std::array<std::vector<std::uint8_t>, 3> channels_;  // of a row
     std::vector<double> x_;  // of the pixels, and room for the lanes that reach beyond them
     std::vector<double> y_;
     std::vector<std::uint8_t> is_vertex_;  // neither masked nor NaN nor infinite
-    std::vector<std::uint8_t> is_single_;
+    std::vector<std::uint8_t> runs_;       // the kind of short run from each vertex
     Path path_;
 };
 
@@ -344,9 +288,17 @@ void draw_each(const Context& context, const ImageRequest& request, bool is_over
         const PixelRows output(options, request.output);
         const int side = options.image_size;
         LinePlot plot(side, is_overlap);
+        const ChannelLevels palette = output.palette(colours_of(simple_ink));
         for (std::int64_t index = begin; index < end; ++index) {
             plot.draw(spectrum_row(request.batch, index, options.use_mask));
-            for (int y = 0; y < side; ++y) output.write(index, y, 1, plot.line(y));
+            for (int y = 0; y < side; ++y) {
+                if (is_overlap) {
+                    output.write(index, y, plot.channels(y), output.levels());
+                } else {
+                    const std::uint8_t* row = plot.covered(0, y);
+                    output.write(index, y, {row, row, row}, palette);
+                }
+            }
         }
     });
 }

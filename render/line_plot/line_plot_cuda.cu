@@ -122,12 +122,13 @@ __global__ void __launch_bounds__(threads) simplify_kernel(DeviceBatch batch, Sc
 
 struct AtomicSink {
     CellSum* cells;
+    int side;
     // Called from constexpr functions, which nvcc compiles for the host too.
 #ifdef __CUDACC__
 #pragma nv_exec_check_disable
 #endif
-    __host__ __device__ void add(int cell, CellSum sum) const {
-        atomicAdd(cells + cell, sum);
+    __host__ __device__ void add(int row, int column, CellSum sum) const {
+        atomicAdd(cells + row * side + column, sum);
     }
 };
 
@@ -207,7 +208,7 @@ __global__ void __launch_bounds__(stroke_threads)
     const std::int64_t* kept = scratch.kept + image * scratch.width + part.begin;
     const std::int64_t count = scratch.count[line];
     const std::int64_t cells = std::int64_t{scratch.side} * scratch.side;
-    const CellGrid<AtomicSink> grid{{scratch.cells + line * cells}, scratch.side};
+    const CellGrid<AtomicSink> grid{{scratch.cells + line * cells, scratch.side}, scratch.side};
     constexpr int stretch = stroke_threads - 1;
     const int t = static_cast<int>(threadIdx.x);
     for (std::int64_t begin = blockIdx.x % stroke_blocks * stretch; begin < count;

@@ -61,10 +61,6 @@ struct OuterSide {
     }
 };
 
-Points without(Choice choice, const Points& points) {
-    return chosen(choice, Points{Doubles{}, Doubles{}}, points);
-}
-
 }  // namespace
 
 void Path::clear(std::size_t most) {
@@ -72,6 +68,23 @@ void Path::clear(std::size_t most) {
     const std::size_t needed = most + 3 * lanes;
     if (x_.size() >= needed) return;
     for (auto* column : {&x_, &y_, &length_, &normal_x_, &normal_y_}) column->resize(needed);
+}
+
+void Path::drop_repeated() {
+    if (size_ < 2) return;
+    bool is_any = false;
+    for (std::size_t i = 1; i < size_; ++i) {
+        is_any |= (x_[i] == x_[i - 1]) & (y_[i] == y_[i - 1]);
+    }
+    if (!is_any) return;
+    std::size_t kept = 1;
+    for (std::size_t i = 1; i < size_; ++i) {
+        if (x_[i] == x_[kept - 1] && y_[i] == y_[kept - 1]) continue;
+        x_[kept] = x_[i];
+        y_[kept] = y_[i];
+        ++kept;
+    }
+    size_ = kept;
 }
 
 void Path::connect() {
@@ -116,19 +129,20 @@ void Path::find_four(std::size_t first, std::size_t place, Corners& corners) con
                           chosen(is_left, back_out, out.normal));
     const Choice is_left_over = is_straight | inner.is_parallel | outer.is_parallel;
     store(~is_left_over, &corners.is_corner[place]);
-    const Points before = without(is_left_over, inner.before);
-    const Points after = without(is_left_over, inner.after);
+    const GridLanes before = to_grid(inner.before);
+    const GridLanes after = to_grid(inner.after);
     corners.inner[0].set(place, before);
     corners.inner[1].set(place, after);
-    std::array<Points, 4> arc;
+    std::array<GridLanes, 4> arc;
     for (int i = 0; i < 4; ++i) {
-        arc[i] = without(is_left_over, outer.points[i]);
+        arc[i] = to_grid(outer.points[i]);
         corners.outer[i].set(place, arc[i]);
     }
-    corners.left_first.set(place, chosen(is_left, before, arc[0]));
-    corners.left_last.set(place, chosen(is_left, after, arc[3]));
-    corners.right_first.set(place, chosen(is_left, arc[3], after));
-    corners.right_last.set(place, chosen(is_left, arc[0], before));
+    const Integers is_left_turn = __builtin_convertvector(is_left, Integers);
+    corners.left_first.set(place, chosen(is_left_turn, before, arc[0]));
+    corners.left_last.set(place, chosen(is_left_turn, after, arc[3]));
+    corners.right_first.set(place, chosen(is_left_turn, arc[3], after));
+    corners.right_last.set(place, chosen(is_left_turn, arc[0], before));
 }
 
 }  // namespace balmer::render::line_plot

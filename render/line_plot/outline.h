@@ -24,7 +24,7 @@ struct Corners {
     Column left_last;
     Column right_first;  ///< on the way there
     Column right_last;
-    /// 0 for a corner so flat that both sides are outer ones: all its points are 0.
+    /// 0 for a corner so flat that both sides are outer ones: its points mean nothing.
     std::array<std::int64_t, capacity> is_corner;
 };
 
@@ -34,13 +34,21 @@ class Path {
     /// Forgets all, and makes room for so many vertices.
     void clear(std::size_t most);
     std::size_t size() const { return size_; }
-    /// Leaves out what does not go on.
     void add(Point vertex) {
-        if (size_ > 0 && x_[size_ - 1] == vertex.x && y_[size_ - 1] == vertex.y) return;
         x_[size_] = vertex.x;
         y_[size_] = vertex.y;
         ++size_;
     }
+    /// Adds the first `count` of them, which are at most 3.
+    void add(int count, const std::array<Point, 3>& vertices) {
+        for (int i = 0; i < 3; ++i) {
+            x_[size_ + i] = vertices[i].x;
+            y_[size_ + i] = vertices[i].y;
+        }
+        size_ += count;
+    }
+    /// Leaves out every vertex that lies where the one before does.
+    void drop_repeated();
 
     Point vertex(std::size_t i) const { return {x_[i], y_[i]}; }
     /// Works out all segments, to be called before what follows. Segment i begins at vertex i.

@@ -3,18 +3,25 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
 #include <vector>
 
 #include "kernels/core/random.h"
 #include "render/line_plot/edges.h"
+#include "render/line_plot/ink.h"
 #include "render/line_plot/outline.h"
+#include "render/line_plot/short_runs.h"
 
 namespace balmer::render::line_plot {
 namespace {
 
 struct VectorSink {
     std::vector<CellSum>* sums;
-    void add(int cell, CellSum sum) const { sums->at(cell) += sum; }
+    int side;
+    void add(int row, int column, CellSum sum) const { sums->at(row * side + column) += sum; }
 };
 
 /// Vertices from left to right, noisy at first, then smooth, with stretches that go straight on and
@@ -56,6 +63,7 @@ void expect_points(const std::vector<GridPoint>& expected, const std::vector<Gri
 
 std::vector<GridPoint> grid_points(const Corner& corner) {
     std::vector<GridPoint> points;
+    points.reserve(corner.count);
     for (int i = 0; i < corner.count; ++i) points.push_back(to_grid(corner.points[i]));
     return points;
 }
@@ -108,9 +116,9 @@ TEST(LinePlotLanes, EdgesAddWhatAddEdgeAdds) {
         return static_cast<int>(256 * (25 + spread * random.normal()));
     };
     for (const double spread : {0.3, 3.0, 12.0, 60.0}) {
-        std::vector<CellSum> expected(side * side + 1);
-        std::vector<CellSum> found(side * side + 1);
-        Edges edges(found.data(), side);
+        std::vector<CellSum> expected(side * side);
+        CellColumns found(side);
+        Edges edges(found);
         GridPoints<16> from;
         GridPoints<16> to;
         for (int i = 0; i < 4000; ++i) {
@@ -119,7 +127,7 @@ TEST(LinePlotLanes, EdgesAddWhatAddEdgeAdds) {
             const int rise = i % 5 == 0 ? 0 : i % 5 == 1 ? 100 : 2000;
             const GridPoint b = {i % 7 == 0 ? a.x : coordinate(spread),
                                  a.y + static_cast<int>(rise * random.normal())};
-            add_edge(CellGrid<VectorSink>{{&expected}, side}, a, b);
+            add_edge(CellGrid<VectorSink>{{&expected, side}, side}, a, b);
             if (i % 2 == 0) {
                 edges.add(a, b);
             } else {
@@ -129,10 +137,152 @@ TEST(LinePlotLanes, EdgesAddWhatAddEdgeAdds) {
             }
         }
         edges.finish();
-        expected.pop_back();
-        found.pop_back();
-        EXPECT_EQ(found, expected) << spread;
+        for (int y = 0; y < side; ++y) {
+            for (int x = 0; x < side; ++x) {
+                EXPECT_EQ(found.sums()[x * found.stride() + y], expected[y * side + x])
+                    << spread << ": row " << y << ", column " << x;
+            }
+        }
     }
+}
+
+TEST(LinePlotLanes, TallEdgesAddWhatAddEdgeAdds) {
+    constexpr int side = 600;  // more blocks of rows than are listed at a time
+    Random random(13);
+    std::vector<CellSum> expected(side * side);
+    CellColumns found(side);
+    Edges edges(found);
+    for (int i = 0; i < 300; ++i) {
+        const auto y = [&] { return static_cast<int>(256 * side * random.uniform()); };
+        const int x = static_cast<int>(256 * side * random.uniform());
+        const int shift = static_cast<int>((i % 3 == 0 ? 20 : 300) * random.normal());
+        const GridPoint a = {x, y()};
+        const GridPoint b = {x + shift, y()};
+        add_edge(CellGrid<VectorSink>{{&expected, side}, side}, a, b);
+        edges.add(a, b);
+    }
+    edges.finish();
+    for (int y = 0; y < side; ++y) {
+        for (int x = 0; x < side; ++x) {
+            ASSERT_EQ(found.sums()[x * found.stride() + y], expected[y * side + x])
+                << "row " << y << ", column " << x;
+        }
+    }
+}
+
+TEST(LinePlotLanes, CoverageIsThatOfEveryCell) {
+    constexpr int side = 50;  // no multiple of the pixels that are looked at together
+    Random random(5);
+    CellColumns cells(side);
+    std::vector<std::uint8_t> covered(cells.stride() * cells.stride());
+    for (const double share : {0.02, 0.9}) {
+        std::vector<CellSum> sums(side * side);
+        for (int i = 0; i < side * side; ++i) {
+            if (random.uniform() > share) continue;
+            const int cover = static_cast<int>(300 * random.normal());
+            sums[i] = cell_sum(cover, static_cast<int>(200 * random.normal()) * cover);
+            cells.sums()[i % side * cells.stride() + i / side] = sums[i];
+        }
+        cells.cover(covered.data());
+        for (int y = 0; y < side; ++y) {
+            std::uint32_t left = 0;
+            for (int x = 0; x < side; ++x) {
+                const CellSum sum = sums[y * side + x];
+                left += cover_of(sum);
+                ASSERT_EQ(covered[y * cells.stride() + x], coverage(left, area_of(sum)))
+                    << "row " << y << ", column " << x;
+            }
+        }
+        cells.cover(covered.data());
+        EXPECT_EQ(std::count(covered.begin(), covered.end(), 0), std::ssize(covered))
+            << "the polygon is not forgotten";
+    }
+}
+
+TEST(LinePlotLanes, TranslucentInkIsBlendedAsEveryLevelIs) {
+    for (const std::uint32_t level : {0U, 128U, 255U}) {
+        for (std::uint32_t alpha = 0; alpha < 255; ++alpha) {
+            for (std::uint32_t under = 0; under < 256; under += group) {
+                const Levels unders = under + Levels{0, 1, 2, 3, 4, 5, 6, 7};
+                const Levels found = blended_translucent(unders, level, alpha - Levels{});
+                for (int i = 0; i < group; ++i) {
+                    const std::uint32_t dividend = blended_dividend(unders[i], level, alpha);
+                    ASSERT_EQ(found[i], dividend / (opaque + alpha)) << level << ' ' << alpha;
+                }
+            }
+        }
+    }
+}
+
+TEST(LinePlotLanes, LevelsComeBackFromTheirBytes) {
+    const Levels red = levels_of(0x0807060504030201);
+    const Levels green = 100 + red;
+    const Levels blue = 255 - red;
+    for (int i = 0; i < group; ++i) EXPECT_EQ(red[i], i + 1U);
+    const auto bytes = bytes_of({red, green, blue});
+    EXPECT_EQ(bytes[0], 0x0807060504030201U);
+    for (int i = 0; i < group; ++i) {
+        EXPECT_EQ(bytes[1] >> 8 * i & 255, green[i]);
+        EXPECT_EQ(bytes[2] >> 8 * i & 255, blue[i]);
+    }
+}
+
+/// What a run draws, and with how many pixels it ends.
+void expect_run(const std::vector<double>& x, const std::vector<double>& y, std::int64_t pixels,
+                std::int64_t seed, const ShortRun& found) {
+    const auto vertex = [&](std::int64_t i) { return Point{x[i], y[i]}; };
+    RunBuilder builder(vertex(seed - 1), vertex(seed), seed);
+    std::int64_t next = seed + 1;
+    while (next < pixels && builder.add(vertex(next), next)) ++next;
+    if (next == pixels) return;  // the last of a line is of no interest
+    if (next - seed > most_short_run) {
+        EXPECT_EQ(found.length, 0) << seed;
+        return;
+    }
+    std::int64_t drawn[3];
+    const int count = builder.run().vertices(false, drawn);
+    ASSERT_EQ(found.length, next - seed) << seed;
+    ASSERT_EQ(found.count, count) << seed;
+    for (int i = 0; i < count; ++i) EXPECT_EQ(seed + found.vertices[i], drawn[i]) << seed;
+}
+
+TEST(LinePlotLanes, ShortRunsAreThoseOfTheSimplifier) {
+    constexpr std::int64_t pixels = 4001;
+    Random random(3);
+    for (const double step : {0.01, 0.05, 0.2}) {
+        std::vector<double> x(pixels + short_runs_reach);
+        std::vector<double> y(pixels + short_runs_reach);
+        for (std::int64_t i = 0; i < pixels; ++i) {
+            x[i] = step * static_cast<double>(i);
+            y[i] = 100 + (i / 1000 % 2 == 0 ? 10 : 0.1) * random.normal();
+            if (i % 97 == 0) y[i] = std::numeric_limits<double>::quiet_NaN();
+        }
+        std::vector<std::uint8_t> kinds;
+        find_short_runs(x, y, {0, pixels}, kinds);
+        std::array<int, most_short_run + 1> lengths{};
+        for (std::int64_t seed = 1; seed < pixels; ++seed) {
+            if (std::isnan(y[seed - 1]) || std::isnan(y[seed])) continue;
+            const ShortRun& run = short_runs[kinds[seed]];
+            expect_run(x, y, pixels, seed, run);
+            ++lengths[run.length];
+        }
+        for (const int seen : lengths) EXPECT_GT(seen, 0) << step;
+    }
+}
+
+TEST(LinePlotLanes, RepeatedVerticesAreLeftOut) {
+    Path path;
+    path.clear(8);
+    for (const Point point :
+         {Point{1, 2}, {1, 2}, {1, 2}, {3, 2}, {3, 4}, {3, 4}, {1, 2}, {1, 2}}) {
+        path.add(point);
+    }
+    path.drop_repeated();
+    ASSERT_EQ(path.size(), 4U);
+    EXPECT_EQ(path.vertex(0), (Point{1, 2}));
+    EXPECT_EQ(path.vertex(1), (Point{3, 2}));
+    EXPECT_EQ(path.vertex(2), (Point{3, 4}));
+    EXPECT_EQ(path.vertex(3), (Point{1, 2}));
 }
 
 }  // namespace

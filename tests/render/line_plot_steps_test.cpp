@@ -116,13 +116,14 @@ TEST(LinePlotStroke, CapsProjectByHalfTheWidth) {
 
 struct VectorSink {
     std::vector<CellSum>* sums;
-    void add(int cell, CellSum sum) const { sums->at(cell) += sum; }
+    int side;
+    void add(int row, int column, CellSum sum) const { sums->at(row * side + column) += sum; }
 };
 
 /// Coverage of a side x side image by a polygon.
 std::vector<std::uint32_t> covered(int side, const std::vector<Point>& polygon) {
     std::vector<CellSum> sums(side * side);
-    const CellGrid<VectorSink> grid{{&sums}, side};
+    const CellGrid<VectorSink> grid{{&sums, side}, side};
     for (std::size_t i = 0; i < polygon.size(); ++i) {
         add_edge(grid, to_grid(polygon[i]), to_grid(polygon[(i + 1) % polygon.size()]));
     }
