@@ -79,10 +79,11 @@ void PixelRows::write_channels(std::int64_t index, std::int64_t y,
     const std::int64_t p = patch_ > 0 ? patch_ : side_;  // of one channel in a stretch
     const std::int64_t stretches = side_ / p;
     const std::int64_t channel = patch_ > 0 ? p * p : side_ * side_;
+    T* const row = output_.as<T>() +
+                   (patch_ > 0 ? (index * stretches + y / p) * stretches * 3 * channel + y % p * p
+                               : index * 3 * channel + y * side_);
     for (std::int64_t stretch = 0; stretch < stretches; ++stretch) {
-        const std::int64_t patch = (index * stretches + y / p) * stretches + stretch;
-        T* const first = output_.as<T>() + (patch_ > 0 ? patch * 3 * channel + y % p * p
-                                                       : index * 3 * channel + y * side_);
+        T* const first = row + stretch * 3 * channel;
         const auto from = [&](int c) { return channels[c] + stretch * p; };
         std::int64_t x = 0;
         for (; x + group <= p; x += group) {
@@ -146,14 +147,20 @@ void PixelRows::write_patches(std::int64_t index, std::int64_t top, std::int64_t
                               const ChannelLevels::Table<T>& levels) const {
     const std::int64_t p = patch_;
     const std::int64_t patches = static_cast<std::int64_t>(line.size()) / p;  // a side
-    for (std::int64_t y = top; y < top + height; ++y) {
-        T* const first = output_.as<T>() + (index * patches + y / p) * patches * 3 * p * p;
-        for (std::int64_t patch = 0; patch < patches; ++patch) {
-            for (int c = 0; c < 3; ++c) {
-                T* const row = first + (patch * 3 + c) * p * p + y % p * p;
-                for (std::int64_t x = 0; x < p; ++x) row[x] = levels[c][line[patch * p + x][c]];
-            }
+    const auto row = [&](std::int64_t y) {
+        return output_.as<T>() + (index * patches + y / p) * patches * 3 * p * p + y % p * p;
+    };
+    T* const first = row(top);
+    for (std::int64_t patch = 0; patch < patches; ++patch) {
+        for (int c = 0; c < 3; ++c) {
+            T* const to = first + (patch * 3 + c) * p * p;
+            for (std::int64_t x = 0; x < p; ++x) to[x] = levels[c][line[patch * p + x][c]];
         }
+    }
+    for (std::int64_t y = top + 1; y < top + height; ++y) {
+        T* const next = row(y);
+        for (std::int64_t k = 0; k < patches * 3; ++k)
+            std::copy_n(first + k * p * p, p, next + k * p * p);
     }
 }
 

@@ -140,6 +140,7 @@ def main():
     warnings.simplefilter("ignore")  # empty axes, and divisions by zero in parts of one pixel
     shared = np.fromfile(HERE / "map2d_flux.f32", "<f4")
     out = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
     own_flux, own_wavelength, records = [], [], []
 
     def add(record, wavelength, flux, sides, is_png):
