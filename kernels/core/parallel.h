@@ -1,6 +1,7 @@
 #pragma once
 // Threads for CPU kernels: one loop, split evenly, exceptions carried to the caller.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 
@@ -21,6 +22,14 @@ void parallel_for(const Context& context, std::int64_t count, std::int64_t grain
     parallel_ranges(context, count, grain, [&body](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) body(i);
     });
+}
+
+/// Calls `body(first, step)` once for every thread, which is to see to first, first + step, ... below
+/// `count`: for costs that may rise or fall along the way. Otherwise as parallel_ranges.
+template <class Body>
+void parallel_turns(const Context& context, std::int64_t count, const Body& body) {
+    const std::int64_t threads = std::min<std::int64_t>(count, thread_count(context));
+    parallel_for(context, threads, 1, [&](std::int64_t thread) { body(thread, threads); });
 }
 
 }  // namespace balmer

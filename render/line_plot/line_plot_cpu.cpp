@@ -284,12 +284,12 @@ class LinePlot {
 void draw_each(const Context& context, const ImageRequest& request, bool is_overlap) {
     const ImageOptions& options = request.options;
     const std::int64_t batch = request.batch.flux.shape[0];
-    parallel_ranges(context, batch, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_turns(context, batch, [&](std::int64_t first, std::int64_t step) {
         const PixelRows output(options, request.output);
         const int side = options.image_size;
         LinePlot plot(side, is_overlap);
         const ChannelLevels palette = output.palette(colours_of(simple_ink));
-        for (std::int64_t index = begin; index < end; ++index) {
+        for (std::int64_t index = first; index < batch; index += step) {
             plot.draw(spectrum_row(request.batch, index, options.use_mask));
             for (int y = 0; y < side; ++y) {
                 if (is_overlap) {

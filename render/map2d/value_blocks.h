@@ -52,10 +52,10 @@ template <class Scratch, class Body>
 void draw_each(const Context& context, const ImageRequest& request, const Body& body) {
     const ImageOptions& options = request.options;
     const std::int64_t batch = request.batch.flux.shape[0];
-    parallel_ranges(context, batch, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_turns(context, batch, [&](std::int64_t first, std::int64_t step) {
         const PixelRows output(options, request.output);
         Scratch scratch;
-        for (std::int64_t index = begin; index < end; ++index) {
+        for (std::int64_t index = first; index < batch; index += step) {
             const auto row = spectrum_row(request.batch, index, options.use_mask);
             const Drawing drawing = body(row, scratch);
             draw_blocks(options, drawing.pixels, drawing.background, index, output);

@@ -62,12 +62,12 @@ void patch_rows_plain(const Context& context, const ImageRequest& request) {
     const ImageOptions& options = request.options;
     const std::int64_t batch = request.batch.flux.shape[0];
     const std::int64_t area = std::int64_t{options.image_size} * options.image_size;
-    parallel_ranges(context, batch, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_turns(context, batch, [&](std::int64_t first, std::int64_t step) {
         const PixelRows output(options, request.output);
         SpectralChannels channels;
         std::vector<Pixel> line;
         std::vector<Pixel> means;
-        for (std::int64_t index = begin; index < end; ++index) {
+        for (std::int64_t index = first; index < batch; index += step) {
             auto pixels =
                 channels.pixels(spectrum_row(request.batch, index, options.use_mask), options);
             const auto group = divided_up(static_cast<std::int64_t>(pixels.size()), area);
