@@ -50,7 +50,7 @@ ARRAYS = {
 
 
 def array_as_figure(array):
-    return lambda wavelength, flux: make_map2d.as_figure(array(wavelength, flux))
+    return lambda wavelength, flux: make_map2d.figure_png(array(wavelength, flux))
 
 
 def array_as_png(array):

@@ -24,8 +24,8 @@ void parallel_for(const Context& context, std::int64_t count, std::int64_t grain
     });
 }
 
-/// Calls `body(first, step)` once for every thread, which is to see to first, first + step, ... below
-/// `count`: for costs that may rise or fall along the way. Otherwise as parallel_ranges.
+/// Calls `body(first, step)` once for every thread, which is to see to first, first + step, ...
+/// below `count`: for costs that may rise or fall along the way. Otherwise as parallel_ranges.
 template <class Body>
 void parallel_turns(const Context& context, std::int64_t count, const Body& body) {
     const std::int64_t threads = std::min<std::int64_t>(count, thread_count(context));

@@ -223,12 +223,8 @@ def other_colours(values, flux, options):
     return images
 
 
-def map2d_as_figure(flux, block):
-    """The same image by way of imshow and a saved figure, which is what users of pyplot see."""
-    return as_figure(map2d_flux(flux, block, False), cmap="viridis", vmin=VMIN, vmax=VMAX)
-
-
-def as_figure(image, **how):
+def figure_png(image, **how):
+    """An image by way of imshow and a saved figure, which is what users of pyplot see."""
     figure = plt.figure(figsize=(SIDE / 100, SIDE / 100))
     plt.imshow(image, **how)
     plt.axis("off")
@@ -236,8 +232,11 @@ def as_figure(image, **how):
     stream = io.BytesIO()
     plt.savefig(stream, format="png", dpi=100, bbox_inches="tight", pad_inches=0)
     plt.close(figure)
-    stream.seek(0)
-    return np.array(PIL.Image.open(stream).convert("RGB"))
+    return stream
+
+
+def map2d_as_figure(flux, block):
+    return figure_png(map2d_flux(flux, block, False), cmap="viridis", vmin=VMIN, vmax=VMAX)
 
 
 def map2d_norm(flux, block, boustrophedon):
@@ -339,7 +338,8 @@ def main():
                     rgb = map2d(values, block, boustrophedon)
                     images.append({"type": "map2d", **options, "crc32": zlib.crc32(rgb.tobytes())})
                     if not boustrophedon and block == 3 and not is_real:
-                        assert (rgb == map2d_as_figure(values, block)).all(), name
+                        figure = PIL.Image.open(map2d_as_figure(values, block)).convert("RGB")
+                        assert (rgb == np.array(figure)).all(), name
                     if block == 3:
                         images += other_colours(values, flux, options)
                     if has_regions:
