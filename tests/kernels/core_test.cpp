@@ -89,6 +89,20 @@ std::string chosen(int value) {
     return arguments.ran;
 }
 
+TEST(Parallel, TurnsReachEveryIndexOnceAndSpreadNeighbours) {
+    Context context;
+    context.threads = 3;
+    for (const std::int64_t count : {0, 1, 2, 3, 100}) {
+        std::vector<std::int64_t> seen(count, -1);
+        parallel_turns(context, count, [&](std::int64_t first, std::int64_t step) {
+            for (std::int64_t i = first; i < count; i += step) seen[i] = first;
+        });
+        for (std::int64_t i = 0; i < count; ++i) {
+            EXPECT_EQ(seen[i], i % std::min<std::int64_t>(count, 3)) << count << ": " << i;
+        }
+    }
+}
+
 TEST(Choice, RunsTheFirstThatAccepts) {
     EXPECT_EQ(chosen(2), "fast");
     EXPECT_EQ(chosen(3), "plain");
