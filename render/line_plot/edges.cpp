@@ -37,7 +37,6 @@ void Edges::finish() {
 
 /// Finds the kind of every edge, and puts all into upright_, without a block what is of another.
 void Edges::sort() {
-    const auto end = static_cast<unsigned>(side_ * subpixels);
     const int stride = sink_.stride;
     const std::size_t count = count_;
     Upright& upright = upright_;
@@ -45,24 +44,16 @@ void Edges::sort() {
     for (std::size_t i = 0; i < count; ++i) {
         const GridPoint a = from_[i];
         const GridPoint b = to_[i];
-        const bool is_inside =
-            (static_cast<unsigned>(a.x) < end) & (static_cast<unsigned>(a.y) < end) &
-            (static_cast<unsigned>(b.x) < end) & (static_cast<unsigned>(b.y) < end);
-        const bool is_upright = is_inside & (a.x >> 8 == b.x >> 8);
-        const bool is_level = is_inside & (a.y >> 8 == b.y >> 8);
+        const bool are_inside = is_inside(a) & is_inside(b);
+        const bool is_upright = are_inside & (a.x >> 8 == b.x >> 8);
+        const bool is_level = are_inside & (a.y >> 8 == b.y >> 8);
         const bool is_down = b.y > a.y;
         const int top = is_down ? a.y : b.y;
         const int bottom = is_down ? b.y : a.y;
-        const int first_row = (top >> 8) & -lanes;
-        const int blocks = ((bottom >> 8) - first_row) / lanes + 1;
-        const int origin = first_row * subpixels;
         is_level_[i] = is_level & !is_upright ? 1 : 0;
         is_other_[i] = is_level | is_upright ? 0 : 1;
-        upright.first_cell[i] = (a.x >> 8) * stride + first_row;
-        upright.blocks[i] = is_upright & (top != bottom) ? blocks : 0;
-        upright.top[i] = top - origin;
-        upright.bottom[i] = bottom - origin;
-        upright.sign[i] = is_down ? 1 : -1;
+        upright.set(i, (a.x >> 8) * stride, top, bottom, is_down ? 1 : -1);
+        upright.blocks[i] = is_upright & (top != bottom) ? upright.blocks[i] : 0;
     }
     for (std::size_t i = 0; i < count; ++i) {
         const int height = to_.y[i] - from_.y[i];
@@ -94,7 +85,6 @@ void Edges::split(const OfEdges<int>& edges, std::size_t count) {
         of.bottom_y[k] = is_down ? b.y : a.y;
         of.sign[k] = is_down ? 1 : -1;
     }
-    const auto end = static_cast<unsigned>(side_ * subpixels);
     for (std::size_t k = 0; k < count; ++k) {
         const int top_x = of.top_x[k];
         const int top_y = of.top_y[k];
@@ -102,10 +92,8 @@ void Edges::split(const OfEdges<int>& edges, std::size_t count) {
         const int bottom_y = of.bottom_y[k];
         const int first = top_x >> 8;
         const int last = bottom_x >> 8;
-        const bool is_found =
-            (static_cast<unsigned>(top_x) < end) & (static_cast<unsigned>(top_y) < end) &
-            (static_cast<unsigned>(bottom_x) < end) & (static_cast<unsigned>(bottom_y) < end) &
-            ((last - first == 1) | (first - last == 1));
+        const bool is_found = is_inside({top_x, top_y}) & is_inside({bottom_x, bottom_y}) &
+                              ((last - first == 1) | (first - last == 1));
         const int width = is_found ? bottom_x - top_x : 1;
         const int height = is_found ? bottom_y - top_y : 1;
         const double slope = static_cast<double>(width) / static_cast<double>(height);
@@ -141,14 +129,8 @@ void Edges::split(const OfEdges<int>& edges, std::size_t count) {
             const int column = (is_upper ? of.top_x[k] : of.bottom_x[k]) >> 8;
             const int top = is_upper ? of.top_y[k] : of.below[k];
             const int bottom = is_upper ? of.above[k] : of.bottom_y[k];
-            const int first_row = (top >> 8) & -lanes;
-            const int origin = first_row * subpixels;
             const std::size_t place = upright_.count;
-            upright_.first_cell[place] = column * sink_.stride + first_row;
-            upright_.blocks[place] = (((bottom - 1) >> 8) - first_row) / lanes + 1;
-            upright_.top[place] = top - origin;
-            upright_.bottom[place] = bottom - origin;
-            upright_.sign[place] = of.sign[k];
+            const int origin = upright_.set(place, column * sink_.stride, top, bottom, of.sign[k]);
             upright_.slope[place] = of.slope[k];
             upright_.offset[place] = of.top_x[k] - column * subpixels +
                                      (origin - of.top_y[k]) * of.slope[k] + whole_number_bias;

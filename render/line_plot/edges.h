@@ -70,6 +70,19 @@ class Edges {
         Column<double> sign;   ///< 1: downwards, -1: upwards
         Column<double> slope;  ///< x is floor(slope * y + offset) from the column's left side
         Column<double> offset;
+
+        /// All but slope and offset; top < bottom, or `blocks` means nothing. Returns the y that
+        /// its rows count from.
+        int set(std::size_t i, int column, int top_y, int bottom_y, int direction) {
+            const int first_row = (top_y >> 8) & -lanes;
+            const int origin = first_row * subpixels;
+            first_cell[i] = column + first_row;
+            blocks[i] = (((bottom_y - 1) >> 8) - first_row) / lanes + 1;
+            top[i] = top_y - origin;
+            bottom[i] = bottom_y - origin;
+            sign[i] = direction;
+            return origin;
+        }
     };
 
     /// An edge of Upright, and in the upper half how many of its blocks lie above.
@@ -77,6 +90,10 @@ class Edges {
     /// More than one edge has: images have 4096 rows at most.
     static constexpr std::size_t most_blocks = 2048;
 
+    bool is_inside(GridPoint point) const {
+        const auto end = static_cast<unsigned>(side_ * subpixels);
+        return (static_cast<unsigned>(point.x) < end) & (static_cast<unsigned>(point.y) < end);
+    }
     void sort();
     void split(const OfEdges<int>& edges, std::size_t count);
     void add_level();
@@ -112,13 +129,10 @@ void Edges::add_short(const GridPoints<most>& from, const GridPoints<most>& to, 
     std::array<int, most> cells;
     std::array<CellSum, most> sums;
     std::array<int, most> is_long;
-    const auto end = static_cast<unsigned>(side_ * subpixels);
     for (std::size_t i = 0; i < count; ++i) {
         const GridPoint a = from[i];
         const GridPoint b = to[i];
-        const bool is_short = (((a.x ^ b.x) | (a.y ^ b.y)) >> 8 == 0) &
-                              (static_cast<unsigned>(a.x) < end) &
-                              (static_cast<unsigned>(a.y) < end);
+        const bool is_short = (((a.x ^ b.x) | (a.y ^ b.y)) >> 8 == 0) & is_inside(a);
         const int height = b.y - a.y;
         cells[i] = is_short ? (a.x >> 8) * sink_.stride + (a.y >> 8) : nowhere_;
         sums[i] = cell_sum(height, ((a.x & 255) + (b.x & 255)) * height);
