@@ -21,11 +21,12 @@ function(balmer_compile_options target)
     target_compile_features(${target} PUBLIC cxx_std_20)
     set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
     # -Wno-restrict: g++ 12 raises it falsely on std::string (GCC bug 105651).
+    # -Wno-psabi: vectors wider than the machine's are passed within this library only.
     # -ffp-contract=off: the same bits on every device and at every optimisation level.
     # -fno-math-errno -fno-trapping-math: nobody reads errno or the exception flags, and with them
     # no loop that holds a square root or a floating comparison becomes vector code.
     set(options -Wall -Wextra -Wshadow=local -Wnon-virtual-dtor -Woverloaded-virtual -Wno-restrict
-        -ffp-contract=off -fno-math-errno -fno-trapping-math)
+        -Wno-psabi -ffp-contract=off -fno-math-errno -fno-trapping-math)
     if(BALMER_WERROR)
         list(APPEND options -Werror)
     endif()
