@@ -1,9 +1,58 @@
 #include "render/host_rows.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <numeric>
+#include <type_traits>
+
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
 
 namespace balmer::render {
+namespace {
+
+/// The bits of a value; an array of them, unlike one of values, has none at first.
+template <class T>
+using BitsOf = std::conditional_t<sizeof(T) == 1, std::uint8_t,
+                                  std::conditional_t<sizeof(T) == 2, std::uint16_t, std::uint32_t>>;
+
+/// Calls body(type_tag<T>{}) with the type of an output.
+template <class Body>
+void dispatch_output(DType dtype, const Body& body) {
+    if (dtype == DType::f32) return body(type_tag<float>{});
+    if (dtype == DType::bf16) return body(type_tag<bfloat16>{});
+    body(type_tag<std::uint8_t>{});
+}
+
+/// Copies past the caches, which keep what is being worked on: a batch is read when all of it is
+/// drawn.
+void stream(const std::byte* from, std::byte* to, std::size_t bytes) {
+#ifdef __AVX__
+    constexpr std::size_t word = sizeof(__m256i);
+    const std::size_t before = (word - reinterpret_cast<std::uintptr_t>(to) % word) % word;
+    const std::size_t head = std::min(before, bytes);
+    std::memcpy(to, from, head);
+    std::size_t i = head;
+    for (; i + word <= bytes; i += word) {
+        const auto value = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i));
+        _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i), value);
+    }
+    std::memcpy(to + i, from + i, bytes - i);
+#else
+    std::memcpy(to, from, bytes);
+#endif
+}
+
+/// Lets other threads see what has been streamed.
+void end_of_stream() {
+#ifdef __AVX__
+    _mm_sfence();
+#endif
+}
+
+}  // namespace
 
 SpectrumRow spectrum_row(const SpectrumBatch& batch, std::int64_t index, bool use_mask) {
     const std::int64_t width = batch.flux.shape[1];
@@ -34,7 +83,7 @@ SpectrumRow spectrum_row(const SpectrumBatch& batch, std::int64_t index, bool us
 PixelRows::PixelRows(const ImageOptions& options, const View& output)
     : output_(output),
       side_(options.image_size),
-      patch_(output.shape.rank() == 3 ? options.patch_size : 0) {
+      is_planar_(output.shape.rank() == 4 && output.dtype != DType::u8) {
     for (int c = 0; c < 3; ++c) {
         for (int level = 0; level < 256; ++level) {
             const float value = (static_cast<float>(level) / 255.0F - options.mean[c]) /
@@ -43,6 +92,18 @@ PixelRows::PixelRows(const ImageOptions& options, const View& output)
             levels_.f32[c][level] = value;
             levels_.bf16[c][level] = bfloat16(value);
         }
+    }
+    // A pixel of three bytes is a patch of one pixel.
+    const std::int64_t p = output.shape.rank() == 3 ? options.patch_size : 1;
+    height_ = std::min(side_, is_planar_ ? 3 * Tile::side : std::lcm(p, std::int64_t{Tile::side}));
+    band_.resize(height_ * side_ * 3 * size_of(output.dtype));
+    channel_ = is_planar_ ? height_ * side_ : p * p;
+    stretch_ = is_planar_ ? side_ : p;
+    for (std::int64_t y = 0; y < height_; ++y) {
+        rows_.push_back(is_planar_ ? y * side_ : y / p * p * side_ * 3 + y % p * p);
+    }
+    for (std::int64_t x = 0; x < side_; ++x) {
+        columns_.push_back(is_planar_ ? x : x / p * p * p * 3 + x % p);
     }
 }
 
@@ -59,109 +120,115 @@ ChannelLevels PixelRows::palette(const std::array<Pixel, 256>& colours) const {
     return tables;
 }
 
-void PixelRows::write(std::int64_t index, std::int64_t y,
-                      const std::array<const std::uint8_t*, 3>& channels,
-                      const ChannelLevels& levels) const {
-    if (output_.dtype == DType::f32) return write_channels(index, y, channels, levels.f32);
-    if (output_.dtype == DType::bf16) return write_channels(index, y, channels, levels.bf16);
-    auto* target = output_.as<std::uint8_t>() + (index * side_ + y) * side_ * 3;
-    for (std::int64_t x = 0; x < side_; ++x) {
-        for (int c = 0; c < 3; ++c) *target++ = levels.u8[c][channels[c][x]];
+void PixelRows::begin(std::int64_t index) {
+    index_ = index;
+    top_ = 0;
+    filled_ = 0;
+}
+
+void PixelRows::add(std::int64_t height, std::int64_t width, std::span<const Pixel> cells) {
+    while (height > 0) {
+        const std::int64_t rows = std::min(height, height_ - filled_);
+        dispatch_output(output_.dtype,
+                        [&]<class T>(type_tag<T>) { draw_cells<T>(rows, width, cells); });
+        advance(rows);
+        height -= rows;
+    }
+}
+
+void PixelRows::add(const Pixel& background, std::span<const Tile> tiles,
+                    std::span<const ChannelLevels> palettes) {
+    const std::int64_t rows = std::min<std::int64_t>(Tile::side, side_ - top_ - filled_);
+    dispatch_output(output_.dtype, [&]<class T>(type_tag<T>) {
+        draw_cells<T>(rows, side_, {&background, 1});
+        for (const Tile& tile : tiles) draw_tile<T>(tile, rows, palettes);
+    });
+    advance(rows);
+}
+
+/// Its first value in the band.
+template <class T>
+T* PixelRows::channel(int c) {
+    return reinterpret_cast<T*>(band_.data()) + c * channel_;
+}
+
+template <class T>
+void PixelRows::draw_cells(std::int64_t height, std::int64_t width, std::span<const Pixel> cells) {
+    const ChannelLevels::Table<T>& levels = levels_.of<T>();
+    constexpr std::int64_t group = 8;  // values that are written together
+    using Group = std::array<BitsOf<T>, group>;
+    const std::int64_t side = side_;
+    const std::int64_t stretch = stretch_;
+    std::array<BitsOf<T>, largest_image + group> row;
+    for (int c = 0; c < 3; ++c) {
+        const auto fill = [&](std::int64_t x, const Pixel& cell) {
+            Group values;
+            values.fill(std::bit_cast<BitsOf<T>>(levels[c][cell[c]]));
+            std::memcpy(&row[x], values.data(), sizeof(values));
+        };
+        const Pixel* cell = cells.data();
+        if (width <= group) {
+            for (std::int64_t x = 0; x < side; x += width) fill(x, *cell++);
+        } else {
+            for (std::int64_t x = 0; x < side; x += width, ++cell) {
+                const std::int64_t end = std::min(x + width, side);
+                for (std::int64_t k = x; k < end; k += group) fill(k, *cell);
+            }
+        }
+        for (std::int64_t y = filled_; y < filled_ + height; ++y) {
+            T* const to = channel<T>(c) + rows_[y];
+            for (std::int64_t x = 0; x < side; x += stretch) {
+                T* const first = to + columns_[x];
+                std::int64_t i = 0;
+                for (; i + group <= stretch; i += group) {
+                    std::memcpy(static_cast<void*>(first + i), &row[x + i], sizeof(Group));
+                }
+                for (; i < stretch; ++i) first[i] = std::bit_cast<T>(row[x + i]);
+            }
+        }
     }
 }
 
 template <class T>
-void PixelRows::write_channels(std::int64_t index, std::int64_t y,
-                               const std::array<const std::uint8_t*, 3>& channels,
-                               const ChannelLevels::Table<T>& levels) const {
-    constexpr std::int64_t group = sizeof(std::uint64_t);
-    constexpr std::uint64_t each = 0x0101010101010101;
-    const std::int64_t p = patch_ > 0 ? patch_ : side_;  // of one channel in a stretch
-    const std::int64_t stretches = side_ / p;
-    const std::int64_t channel = patch_ > 0 ? p * p : side_ * side_;
-    T* const row = output_.as<T>() +
-                   (patch_ > 0 ? (index * stretches + y / p) * stretches * 3 * channel + y % p * p
-                               : index * 3 * channel + y * side_);
-    for (std::int64_t stretch = 0; stretch < stretches; ++stretch) {
-        T* const first = row + stretch * 3 * channel;
-        const auto from = [&](int c) { return channels[c] + stretch * p; };
-        std::int64_t x = 0;
-        for (; x + group <= p; x += group) {
-            std::array<std::uint64_t, 3> words;
-            for (int c = 0; c < 3; ++c) std::memcpy(&words[c], from(c) + x, group);
-            const auto differs = [&](int c) { return words[c] ^ (words[c] & 255) * each; };
-            if ((differs(0) | differs(1) | differs(2)) == 0) {  // most of a line plot
-                for (int c = 0; c < 3; ++c) {
-                    std::array<T, group> same;
-                    same.fill(T(levels[c][words[c] & 255]));
-                    std::memcpy(first + c * channel + x, same.data(), sizeof(same));
-                }
-                continue;
-            }
-            for (int c = 0; c < 3; ++c) {
-                for (std::int64_t i = x; i < x + group; ++i) {
-                    first[c * channel + i] = levels[c][from(c)[i]];
-                }
-            }
-        }
-        for (; x < p; ++x) {
-            for (int c = 0; c < 3; ++c) first[c * channel + x] = levels[c][from(c)[x]];
-        }
-    }
-}
-
-void PixelRows::write(std::int64_t index, std::int64_t top, std::int64_t height,
-                      std::span<const Pixel> line) const {
-    if (output_.dtype == DType::f32) {
-        return write_planes(index, top, height, line, levels_.f32);
-    }
-    if (output_.dtype == DType::bf16) {
-        return write_planes(index, top, height, line, levels_.bf16);
-    }
-    const auto side = static_cast<std::int64_t>(line.size());
-    auto* target = output_.as<std::uint8_t>() + (index * side + top) * side * 3;
+void PixelRows::draw_tile(const Tile& tile, std::int64_t height,
+                          std::span<const ChannelLevels> palettes) {
+    const std::int64_t* const columns = &columns_[tile.column];
+    const std::int64_t width = std::min<std::int64_t>(Tile::side, side_ - tile.column);
+    const bool is_one_stretch =
+        width == Tile::side && columns[Tile::side - 1] - columns[0] == Tile::side - 1;
     for (std::int64_t y = 0; y < height; ++y) {
-        std::memcpy(target + y * side * 3, line.data(), line.size_bytes());
-    }
-}
-
-template <class T>
-void PixelRows::write_planes(std::int64_t index, std::int64_t top, std::int64_t height,
-                             std::span<const Pixel> line,
-                             const ChannelLevels::Table<T>& levels) const {
-    const auto side = static_cast<std::int64_t>(line.size());
-    if (patch_ > 0) return write_patches(index, top, height, line, levels);
-    const std::int64_t plane = side * side;
-    T* first = output_.as<T>() + index * 3 * plane + top * side;
-    for (std::int64_t x = 0; x < side; ++x) {
-        for (int c = 0; c < 3; ++c) first[c * plane + x] = levels[c][line[x][c]];
-    }
-    for (int c = 0; c < 3; ++c, first += plane) {
-        for (std::int64_t y = 1; y < height; ++y) std::copy_n(first, side, first + y * side);
-    }
-}
-
-template <class T>
-void PixelRows::write_patches(std::int64_t index, std::int64_t top, std::int64_t height,
-                              std::span<const Pixel> line,
-                              const ChannelLevels::Table<T>& levels) const {
-    const std::int64_t p = patch_;
-    const std::int64_t patches = static_cast<std::int64_t>(line.size()) / p;  // a side
-    const auto row = [&](std::int64_t y) {
-        return output_.as<T>() + (index * patches + y / p) * patches * 3 * p * p + y % p * p;
-    };
-    T* const first = row(top);
-    for (std::int64_t patch = 0; patch < patches; ++patch) {
+        const Tile::Row& row = tile.rows[y];
+        if (row.palette < 0) continue;
+        const ChannelLevels::Table<T>& levels = palettes[row.palette].of<T>();
         for (int c = 0; c < 3; ++c) {
-            T* const to = first + (patch * 3 + c) * p * p;
-            for (std::int64_t x = 0; x < p; ++x) to[x] = levels[c][line[patch * p + x][c]];
+            T* const to = channel<T>(c) + rows_[filled_ + y];
+            std::array<std::uint8_t, Tile::side> bytes;
+            std::memcpy(bytes.data(), &row.channels[c], sizeof(bytes));
+            if (is_one_stretch) {
+                for (int x = 0; x < Tile::side; ++x) to[columns[0] + x] = levels[c][bytes[x]];
+            } else {
+                for (std::int64_t x = 0; x < width; ++x) to[columns[x]] = levels[c][bytes[x]];
+            }
         }
     }
-    for (std::int64_t y = top + 1; y < top + height; ++y) {
-        T* const next = row(y);
-        for (std::int64_t k = 0; k < patches * 3; ++k)
-            std::copy_n(first + k * p * p, p, next + k * p * p);
+}
+
+/// Goes on below rows that are drawn, and writes the band out when it is full.
+void PixelRows::advance(std::int64_t rows) {
+    filled_ += rows;
+    const bool is_last = top_ + filled_ == side_;
+    if (filled_ < height_ && !is_last) return;
+    const std::int64_t size = size_of(output_.dtype);
+    const std::int64_t part = is_planar_ ? side_ : side_ * 3;  // of a row, that lies side by side
+    for (std::int64_t c = 0; c < (is_planar_ ? 3 : 1); ++c) {
+        const std::byte* const from = band_.data() + c * channel_ * size;
+        auto* const to = static_cast<std::byte*>(output_.data) +
+                         ((index_ * 3 + c) * side_ * side_ + top_ * part) * size;
+        stream(from, to, filled_ * part * size);
     }
+    if (is_last) end_of_stream();
+    top_ += filled_;
+    filled_ = 0;
 }
 
 }  // namespace balmer::render

@@ -16,8 +16,6 @@
 namespace balmer::render {
 namespace {
 
-constexpr int largest_image = 4096;
-
 template <class Number>
 Number parse_number(const std::string& key, std::string_view text) {
     Number number{};

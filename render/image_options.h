@@ -50,6 +50,9 @@ enum class MaskedPixels : std::uint8_t { bridge_short, interpolate, colour };
 /// "bridge-short", "interpolate", "colour".
 const char* name_of(MaskedPixels masked);
 
+/// Pixels a side.
+inline constexpr int largest_image = 4096;
+
 /// Options of all image types; a type ignores those that its description does not name.
 struct ImageOptions {
     std::string type = "map2d-norm";  ///< one of image_types()

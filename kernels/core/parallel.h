@@ -2,6 +2,7 @@
 // Threads for CPU kernels: one loop, split evenly, exceptions carried to the caller.
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 
@@ -24,12 +25,15 @@ void parallel_for(const Context& context, std::int64_t count, std::int64_t grain
     });
 }
 
-/// Calls `body(first, step)` once for every thread, which is to see to first, first + step, ...
-/// below `count`: for costs that may rise or fall along the way. Otherwise as parallel_ranges.
+/// Calls `body(next)` once for every thread, which is to see to i = next(), next(), ... until that
+/// is `count`: every i in [0, count) comes up once, in whichever thread is free. For costs that
+/// differ, and results that do not depend on the thread. Otherwise as parallel_ranges.
 template <class Body>
 void parallel_turns(const Context& context, std::int64_t count, const Body& body) {
     const std::int64_t threads = std::min<std::int64_t>(count, thread_count(context));
-    parallel_for(context, threads, 1, [&](std::int64_t thread) { body(thread, threads); });
+    std::atomic<std::int64_t> turn = 0;
+    const auto next = [&] { return std::min(turn.fetch_add(1), count); };
+    parallel_for(context, threads, 1, [&](std::int64_t) { body(next); });
 }
 
 }  // namespace balmer

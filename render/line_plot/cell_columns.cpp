@@ -1,15 +1,12 @@
 #include "render/line_plot/cell_columns.h"
 
 #include <array>
-#include <cstring>
 
 #include "render/line_plot/lanes.h"
 
 namespace balmer::render::line_plot {
 namespace {
 
-constexpr int group = CellColumns::group;
-using Words = std::uint32_t __attribute__((vector_size(group * sizeof(std::uint32_t))));
 using SignedWords = std::int32_t __attribute__((vector_size(sizeof(Words))));
 
 /// As `coverage` for successive pixels of a column. `left` is the sum of cover from the left; it
@@ -27,49 +24,45 @@ Words cover_pixels(CellSum* sums, Words& left) {
     return size < 255 ? size : 255 - Words{};
 }
 
-bool is_blank(Words words) {
-    std::uint64_t halves[sizeof(Words) / sizeof(std::uint64_t)];
-    store(words, halves);
-    return (halves[0] | halves[1] | halves[2] | halves[3]) == 0;
+bool is_zero(Words words) {
+    std::array<std::uint64_t, sizeof(Words) / sizeof(std::uint64_t)> parts;
+    store(words, parts.data());
+    return (parts[0] | parts[1] | parts[2] | parts[3]) == 0;
+}
+
+/// What there is in the cells of `group` rows and columns: zero if nothing has been added to them.
+Words sums_in(const CellSum* sums, int stride) {
+    Words any{};
+    for (int k = 0; k < group; ++k, sums += stride) {
+        any |= load<Words>(sums) | load<Words>(sums + group / 2);
+    }
+    return any;
 }
 
 }  // namespace
 
-/// Whether nothing has been added to the cells of `group` rows and columns.
-bool CellColumns::is_blank(int x, int y) const {
-    Words any{};
-    for (int k = 0; k < group; ++k) {
-        const CellSum* sums =
-            lines_[(static_cast<std::size_t>(x + k) * stride_ + y) / group].data();
-        any |= load<Words>(sums) | load<Words>(sums + group / 2);
-    }
-    return line_plot::is_blank(any);
-}
-
-void CellColumns::cover(std::uint8_t* covered) {
+void CellColumns::cover(Coverage& coverage) {
+    const std::size_t tiles = static_cast<std::size_t>(this->tiles()) * this->tiles();
+    coverage.tiles.resize(tiles);
+    coverage.is_blank.resize(tiles);
+    std::size_t tile = 0;
     for (int y = 0; y < stride_; y += group) {
         Words left{};
-        for (int x = 0; x < stride_; x += group) {
-            if (line_plot::is_blank(left) && is_blank(x, y)) {
-                for (int k = 0; k < group; ++k) {
-                    std::memset(covered + static_cast<std::size_t>(y + k) * stride_ + x, 0, group);
-                }
-                continue;
-            }
+        for (int x = 0; x < stride_; x += group, ++tile) {
+            CellSum* const first = sums() + static_cast<std::size_t>(x) * stride_ + y;
+            const bool is_blank = is_zero(left | sums_in(first, stride_));
+            coverage.is_blank[tile] = is_blank ? 1 : 0;
+            if (is_blank) continue;
             std::array<Words, 2> pixels{};  // a byte each, those of a row in one word
             for (int k = 0; k < group; ++k) {
-                CellSum* sums = this->sums() + static_cast<std::size_t>(x + k) * stride_ + y;
-                pixels[k / 4] |= cover_pixels(sums, left) << (k % 4 * 8);
+                const Words covered = cover_pixels(first + std::ptrdiff_t{k} * stride_, left);
+                pixels[k / 4] |= covered << (k % 4 * 8);
             }
-            std::array<std::uint64_t, group> rows;
+            Coverage::Tile& rows = coverage.tiles[tile];
             store(__builtin_shufflevector(pixels[0], pixels[1], 0, 8, 1, 9, 2, 10, 3, 11),
                   &rows[0]);
             store(__builtin_shufflevector(pixels[0], pixels[1], 4, 12, 5, 13, 6, 14, 7, 15),
                   &rows[group / 2]);
-            for (int k = 0; k < group; ++k) {
-                std::memcpy(covered + static_cast<std::size_t>(y + k) * stride_ + x, &rows[k],
-                            group);
-            }
         }
     }
 }

@@ -8,15 +8,23 @@
 #include <vector>
 
 #include "render/line_plot/cells.h"
+#include "render/line_plot/lanes.h"
 
 namespace balmer::render::line_plot {
 
+/// How far a polygon covers the pixels of an image, in tiles of `group` x `group` pixels.
+struct Coverage {
+    /// Row by row; the pixels of a row in one word, a byte each.
+    using Tile = std::array<std::uint64_t, group>;
+
+    /// Row by row; what stands for a blank one means nothing.
+    std::vector<Tile> tiles;
+    std::vector<std::uint8_t> is_blank;
+};
+
 class CellColumns {
   public:
-    /// Rows and columns go beyond the image to a multiple of so many.
-    static constexpr int group = 8;
-
-    /// Of an image side x side.
+    /// Of an image side x side; rows and columns go beyond it to a multiple of `group`.
     explicit CellColumns(int side)
         : side_(side),
           stride_((side + group - 1) / group * group),
@@ -29,12 +37,13 @@ class CellColumns {
     int nowhere() const { return stride_ * stride_; }
     CellSum* sums() { return lines_.data()->data(); }
 
-    /// How far the polygon covers each pixel, row by row, [stride, stride]; forgets the polygon.
-    void cover(std::uint8_t* covered);
+    /// Tiles a side.
+    int tiles() const { return stride_ / group; }
+
+    /// Works out how far the polygon covers each pixel; forgets the polygon.
+    void cover(Coverage& coverage);
 
   private:
-    bool is_blank(int x, int y) const;
-
     int side_;
     int stride_;
     struct alignas(group * sizeof(CellSum)) Line : std::array<CellSum, group> {};

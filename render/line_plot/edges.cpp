@@ -18,18 +18,12 @@ int whole_number(double x) {
 
 void Edges::finish() {
     sort();
-    OfEdges<int> chosen;
-    level_.count = indices_of(is_level_, count_, chosen);
-    for (std::size_t k = 0; k < level_.count; ++k) {
-        const GridPoint a = from_[chosen[k]];
-        const GridPoint b = to_[chosen[k]];
-        level_.row[k] = a.y >> 8;
-        level_.from[k] = a.x;
-        level_.to[k] = b.x;
-        level_.height[k] = b.y - a.y;
-    }
-    const std::size_t others = indices_of(is_other_, count_, chosen);
-    split(chosen, others);
+    level_.count = 0;
+    is_level_.for_each(count_, [&](std::size_t i) {
+        const int height = to_.y[i] - from_.y[i];
+        level_.set(level_.count++, from_.y[i] >> 8, from_.x[i], to_.x[i], height);
+    });
+    split();
     add_level();
     add_upright();
     count_ = 0;
@@ -38,9 +32,13 @@ void Edges::finish() {
 /// Finds the kind of every edge, and puts all into upright_, without a block what is of another.
 void Edges::sort() {
     const int stride = sink_.stride;
-    const std::size_t count = count_;
+    const std::size_t count = padded(count_);
+    for (std::size_t i = count_; i < count; ++i) {
+        from_.set(i, GridPoint{});
+        to_.set(i, GridPoint{});
+    }
     Upright& upright = upright_;
-    upright.count = count;
+    upright.count = count_;
     for (std::size_t i = 0; i < count; ++i) {
         const GridPoint a = from_[i];
         const GridPoint b = to_[i];
@@ -50,8 +48,8 @@ void Edges::sort() {
         const bool is_down = b.y > a.y;
         const int top = is_down ? a.y : b.y;
         const int bottom = is_down ? b.y : a.y;
-        is_level_[i] = is_level & !is_upright ? 1 : 0;
-        is_other_[i] = is_level | is_upright ? 0 : 1;
+        is_level_.of[i] = is_level & !is_upright ? 1 : 0;
+        is_other_.of[i] = is_level | is_upright ? 0 : 1;
         upright.set(i, (a.x >> 8) * stride, top, bottom, is_down ? 1 : -1);
         upright.blocks[i] = is_upright & (top != bottom) ? upright.blocks[i] : 0;
     }
@@ -66,26 +64,35 @@ void Edges::sort() {
 }
 
 /// Edges that are neither level nor upright.
-void Edges::split(const OfEdges<int>& edges, std::size_t count) {
+void Edges::split() {
     struct {
         OfEdges<int> top_x, top_y, bottom_x, bottom_y, sign;
         OfEdges<int> row;             // where it goes from one column into the other
         OfEdges<int> above, below;    // y where it enters and leaves that row
         OfEdges<int> enters, leaves;  // x there
+        OfEdges<int> start, rows;     // of a piece: x, and y, of the edge's
         OfEdges<int> is_found;
         OfEdges<double> slope;
     } of;
-    for (std::size_t k = 0; k < count; ++k) {
-        const GridPoint a = from_[edges[k]];
-        const GridPoint b = to_[edges[k]];
+    const int stride = sink_.stride;
+    std::size_t count = 0;
+    is_other_.for_each(count_, [&](std::size_t i) {
+        const std::size_t k = count++;
+        const GridPoint a = from_[i];
+        const GridPoint b = to_[i];
         const bool is_down = b.y > a.y;
         of.top_x[k] = is_down ? a.x : b.x;
         of.top_y[k] = is_down ? a.y : b.y;
         of.bottom_x[k] = is_down ? b.x : a.x;
         of.bottom_y[k] = is_down ? b.y : a.y;
         of.sign[k] = is_down ? 1 : -1;
+    });
+    const std::size_t all = padded(count);
+    for (std::size_t k = count; k < all; ++k) {  // are not found
+        of.top_x[k] = of.top_y[k] = of.bottom_x[k] = of.bottom_y[k] = -1;
+        of.sign[k] = 1;
     }
-    for (std::size_t k = 0; k < count; ++k) {
+    for (std::size_t k = 0; k < all; ++k) {
         const int top_x = of.top_x[k];
         const int top_y = of.top_y[k];
         const int bottom_x = of.bottom_x[k];
@@ -114,28 +121,45 @@ void Edges::split(const OfEdges<int>& edges, std::size_t count) {
         of.leaves[k] = leaves;
         of.is_found[k] = is_found & (enters >> 8 == first) & (leaves >> 8 == last) ? 1 : 0;
     }
-    for (std::size_t k = 0; k < count; ++k) {
-        if (of.is_found[k] == 0) [[unlikely]] {
-            add_edge(CellGrid<Sink>{sink_, side_}, from_[edges[k]], to_[edges[k]]);
-            continue;
-        }
+    for (std::size_t k = 0; k < all; ++k) {
+        // What is not found becomes a level edge of no height.
+        const bool is_found = of.is_found[k] != 0;
         const bool is_down = of.sign[k] > 0;
-        level_.row[level_.count] = of.row[k];
-        level_.from[level_.count] = is_down ? of.enters[k] : of.leaves[k];
-        level_.to[level_.count] = is_down ? of.leaves[k] : of.enters[k];
-        level_.height[level_.count] = (of.below[k] - of.above[k]) * of.sign[k];
-        ++level_.count;
-        for (const bool is_upper : {true, false}) {
-            const int column = (is_upper ? of.top_x[k] : of.bottom_x[k]) >> 8;
-            const int top = is_upper ? of.top_y[k] : of.below[k];
-            const int bottom = is_upper ? of.above[k] : of.bottom_y[k];
-            const std::size_t place = upright_.count;
-            const int origin = upright_.set(place, column * sink_.stride, top, bottom, of.sign[k]);
-            upright_.slope[place] = of.slope[k];
-            upright_.offset[place] = of.top_x[k] - column * subpixels +
-                                     (origin - of.top_y[k]) * of.slope[k] + whole_number_bias;
-            upright_.count += top < bottom ? 1 : 0;
+        const std::size_t place = level_.count + k;
+        const int from = is_down ? of.enters[k] : of.leaves[k];
+        const int to = is_down ? of.leaves[k] : of.enters[k];
+        const int height = (of.below[k] - of.above[k]) * of.sign[k];
+        level_.set(place, is_found ? of.row[k] : 0, is_found ? from : 0, is_found ? to : subpixels,
+                   is_found ? height : 0);
+    }
+    level_.count += count;
+    const auto set_pieces = [&](std::size_t first, const OfEdges<int>& x, const OfEdges<int>& top,
+                                const OfEdges<int>& bottom) {
+        Upright& upright = upright_;
+        for (std::size_t k = 0; k < all; ++k) {
+            const int column = x[k] >> 8;
+            const int origin =
+                upright.set(first + k, column * stride, top[k], bottom[k], of.sign[k]);
+            const bool is_any = (of.is_found[k] != 0) & (top[k] < bottom[k]);
+            upright.blocks[first + k] = is_any ? upright.blocks[first + k] : 0;
+            of.start[k] = of.top_x[k] - column * subpixels;
+            of.rows[k] = origin - of.top_y[k];
         }
+        for (std::size_t k = 0; k < all; ++k) {
+            upright.slope[first + k] = of.slope[k];
+            upright.offset[first + k] = of.start[k] + of.rows[k] * of.slope[k] + whole_number_bias;
+        }
+    };
+    set_pieces(upright_.count, of.top_x, of.top_y, of.above);
+    set_pieces(upright_.count + all, of.bottom_x, of.below, of.bottom_y);
+    upright_.count += 2 * all;
+    for (std::size_t k = 0; k < count; ++k) {
+        if (of.is_found[k] != 0) [[likely]]
+            continue;
+        const GridPoint top = {of.top_x[k], of.top_y[k]};
+        const GridPoint bottom = {of.bottom_x[k], of.bottom_y[k]};
+        const bool is_down = of.sign[k] > 0;
+        add_edge(CellGrid<Sink>{sink_, side_}, is_down ? top : bottom, is_down ? bottom : top);
     }
 }
 
@@ -145,11 +169,12 @@ void Edges::add_level() {
     OfEdges<int> second;
     OfEdges<CellSum> first_sums;
     OfEdges<CellSum> second_sums;
-    OfEdges<int> is_wider;
-    OfEdges<int> wider;
+    Flags is_wider;
     const std::size_t count = level_.count;
+    const std::size_t all = padded(count);
     const int stride = sink_.stride;
-    for (std::size_t k = 0; k < count; ++k) {
+    for (std::size_t k = count; k < all; ++k) level_.set(k, 0, 0, subpixels, 0);
+    for (std::size_t k = 0; k < all; ++k) {
         const int from = level_.from[k];
         const int to = level_.to[k];
         const int height = level_.height[k];
@@ -167,18 +192,16 @@ void Edges::add_level() {
         second[k] = first[k] + sign * stride;
         first_sums[k] = is_two ? cell_sum(reached, (x1 + leaving) * reached) : 0;
         second_sums[k] = is_two ? cell_sum(rest, (x2 + subpixels - leaving) * rest) : 0;
-        is_wider[k] = is_two ? 0 : 1;
+        is_wider.of[k] = is_two ? 0 : 1;
     }
     for (std::size_t k = 0; k < count; ++k) {
         sink_.add(first[k], first_sums[k]);
         sink_.add(second[k], second_sums[k]);
     }
-    const std::size_t left = indices_of(is_wider, count, wider);
-    for (std::size_t k = 0; k < left; ++k) {
-        const int i = wider[k];
+    is_wider.for_each(count, [&](std::size_t k) {
         const CellGrid<Sink> grid{sink_, side_};
-        add_within_row(grid.row(level_.row[i]), level_.from[i], level_.to[i], level_.height[i]);
-    }
+        add_within_row(grid.row(level_.row[k]), level_.from[k], level_.to[k], level_.height[k]);
+    });
 }
 
 void Edges::add_upright() {
@@ -212,17 +235,17 @@ void Edges::add_blocks(std::span<const Block> blocks) {
         const int row = static_cast<int>(block >> 32) * lanes;
         const Doubles top = upright_.top[edge] - Doubles{};
         const Doubles bottom = upright_.bottom[edge] - Doubles{};
-        const double slope = upright_.slope[edge];
-        const double offset = upright_.offset[edge];
+        const Doubles slope = upright_.slope[edge] - Doubles{};
+        const Doubles offset = upright_.offset[edge] - Doubles{};
         const Doubles y = static_cast<double>(subpixels * row) + rows;
         const Doubles above = greater(top, lesser(y, bottom));
         const Doubles below = greater(top, lesser(y + subpixels, bottom));
-        const Doubles x1 = floors(above * slope + offset);
-        const Doubles x2 = floors(below * slope + offset);
+        const Doubles x1 = floors(product_plus(above, slope, offset));
+        const Doubles x2 = floors(product_plus(below, slope, offset));
         // As cell_sum(height, (x1 + x2) * height).
-        const Doubles sum = (0x1p32 + (x1 + x2)) * ((below - above) * upright_.sign[edge]);
-        const auto bits =
-            reinterpret_cast<Integers64>(sum + magic) - reinterpret_cast<Integers64>(magic);
+        const Doubles height = (below - above) * upright_.sign[edge];
+        const Doubles sum = product_plus(0x1p32 + (x1 + x2), height, magic);
+        const auto bits = reinterpret_cast<Integers64>(sum) - reinterpret_cast<Integers64>(magic);
         CellSum* sums = sink_.sums + upright_.first_cell[edge] + row;
         store(load<Integers64>(sums) + bits, sums);
     }

@@ -5,7 +5,9 @@
 // columns. Nearly all of the rest go from one column into the next one within one row, so that they
 // are a level edge and up to two upright ones.
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,6 +17,38 @@
 #include "render/line_plot/lanes.h"
 
 namespace balmer::render::line_plot {
+
+/// What holds of up to 64 edges, 1 or 0 each.
+struct Flags {
+    static constexpr std::size_t capacity = 64;
+
+    std::array<int, capacity> of;
+
+    /// Calls body(i) for those of the first `count` that are 1, in an order of its own.
+    template <class Body>
+    void for_each(std::size_t count, const Body& body) {
+        std::fill(of.begin() + count, of.end(), 0);
+        constexpr std::size_t rows = capacity / group;
+        Words bits_of_columns{};
+        for (std::size_t row = 0; row < rows; ++row) {
+            bits_of_columns |= load<Words>(&of[row * group]) << static_cast<unsigned>(row);
+        }
+        std::uint64_t bits = 0;
+        for (int column = 0; column < group; ++column) {
+            bits |= std::uint64_t{bits_of_columns[column]} << column * rows;
+        }
+        for (; bits != 0; bits &= bits - 1) {  // each time without its last 1
+            const auto bit = static_cast<std::size_t>(std::countr_zero(bits));
+            body(bit % rows * group + bit / rows);
+        }
+    }
+};
+
+/// The next multiple of `group`: loops over so many have no rest of single steps, which would cost
+/// as much as all others.
+constexpr std::size_t padded(std::size_t count) {
+    return (count + group - 1) & -std::size_t{group};
+}
 
 /// Adds edges to the cells of an image, when there are many of them and by `finish`.
 class Edges {
@@ -43,17 +77,27 @@ class Edges {
         void add(int row, int column, CellSum sum) const { add(column * stride + row, sum); }
     };
 
-    static constexpr std::size_t most_edges = 64;
+    static constexpr std::size_t most_edges = Flags::capacity;
     template <class T>
     using OfEdges = std::array<T, most_edges>;
 
     /// Edges within one row.
     struct Level {
         std::size_t count = 0;
-        OfEdges<int> row;
-        OfEdges<int> from;  ///< x
-        OfEdges<int> to;
-        OfEdges<int> height;
+        template <class T>
+        using Column = std::array<T, most_edges + group>;
+
+        Column<int> row;
+        Column<int> from;  ///< x
+        Column<int> to;
+        Column<int> height;
+
+        void set(std::size_t i, int y, int from_x, int to_x, int rise) {
+            row[i] = y;
+            from[i] = from_x;
+            to[i] = to_x;
+            height[i] = rise;
+        }
     };
 
     /// Edges within one column. Their rows are taken in blocks of `lanes`; y counts from the first
@@ -95,7 +139,7 @@ class Edges {
         return (static_cast<unsigned>(point.x) < end) & (static_cast<unsigned>(point.y) < end);
     }
     void sort();
-    void split(const OfEdges<int>& edges, std::size_t count);
+    void split();
     void add_level();
     void add_upright();
     void add_blocks(std::span<const Block> blocks);
@@ -106,29 +150,18 @@ class Edges {
     std::size_t count_ = 0;
     GridPoints<most_edges> from_;
     GridPoints<most_edges> to_;
-    OfEdges<int> is_level_;
-    OfEdges<int> is_other_;
+    Flags is_level_;
+    Flags is_other_;
     Level level_;
     Upright upright_;
 };
-
-/// The i with is_chosen[i] = 1; returns how many.
-template <std::size_t size>
-std::size_t indices_of(const std::array<int, size>& is_chosen, std::size_t count,
-                       std::array<int, size>& indices) {
-    std::size_t found = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-        indices[found] = static_cast<int>(i);
-        found += static_cast<std::size_t>(is_chosen[i]);
-    }
-    return found;
-}
 
 template <std::size_t most>
 void Edges::add_short(const GridPoints<most>& from, const GridPoints<most>& to, std::size_t count) {
     std::array<int, most> cells;
     std::array<CellSum, most> sums;
-    std::array<int, most> is_long;
+    static_assert(most <= Flags::capacity);
+    Flags is_long;
     for (std::size_t i = 0; i < count; ++i) {
         const GridPoint a = from[i];
         const GridPoint b = to[i];
@@ -136,12 +169,10 @@ void Edges::add_short(const GridPoints<most>& from, const GridPoints<most>& to, 
         const int height = b.y - a.y;
         cells[i] = is_short ? (a.x >> 8) * sink_.stride + (a.y >> 8) : nowhere_;
         sums[i] = cell_sum(height, ((a.x & 255) + (b.x & 255)) * height);
-        is_long[i] = is_short ? 0 : 1;
+        is_long.of[i] = is_short ? 0 : 1;
     }
     for (std::size_t i = 0; i < count; ++i) sink_.add(cells[i], sums[i]);
-    std::array<int, most> rest;
-    const std::size_t left = indices_of(is_long, count, rest);
-    for (std::size_t k = 0; k < left; ++k) add(from[rest[k]], to[rest[k]]);
+    is_long.for_each(count, [&](std::size_t i) { add(from[i], to[i]); });
 }
 
 }  // namespace balmer::render::line_plot

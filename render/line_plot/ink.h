@@ -5,17 +5,13 @@
 #include <cstdint>
 #include <cstring>
 
-#include "render/line_plot/cell_columns.h"
 #include "render/line_plot/cells.h"
+#include "render/line_plot/lanes.h"
 
 namespace balmer::render::line_plot {
 
-/// Pixels that are looked at together.
-inline constexpr int group = CellColumns::group;
-static_assert(group == 8);
-
 /// Levels of one channel of successive pixels, 0..255.
-using Levels = std::uint32_t __attribute__((vector_size(group * sizeof(std::uint32_t))));
+using Levels = Words;
 using LevelWords = std::uint64_t __attribute__((vector_size(sizeof(Levels))));
 using LevelBytes = std::uint8_t __attribute__((vector_size(sizeof(Levels))));
 

@@ -18,6 +18,10 @@ using Integers = int __attribute__((vector_size(lanes * sizeof(int))));
 using Integers64 = std::int64_t __attribute__((vector_size(lanes * sizeof(std::int64_t))));
 using Choice = decltype(Doubles{} < Doubles{});
 
+/// Pixels or edges that are looked at together where 32 bits each are enough.
+inline constexpr int group = 8;
+using Words = std::uint32_t __attribute__((vector_size(group * sizeof(std::uint32_t))));
+
 template <>
 inline Doubles square_root(Doubles x) {
     Doubles root;
@@ -58,6 +62,17 @@ inline Doubles floors(Doubles x) {
     Doubles result;
     for (int i = 0; i < lanes; ++i) result[i] = std::floor(x[i]);
     return result;
+}
+
+/// a * b + c, for results that do not depend on how often that is rounded.
+inline Doubles product_plus(Doubles a, Doubles b, Doubles c) {
+#ifdef __FMA__
+    Doubles result;
+    for (int i = 0; i < lanes; ++i) result[i] = std::fma(a[i], b[i], c[i]);
+    return result;
+#else
+    return a * b + c;
+#endif
 }
 
 /// As `to_grid` of cells.h.

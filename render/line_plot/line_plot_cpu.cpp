@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "kernels/core/parallel.h"
@@ -10,8 +11,8 @@
 #include "render/line_plot/cell_columns.h"
 #include "render/line_plot/cells.h"
 #include "render/line_plot/edges.h"
-#include "render/line_plot/ink.h"
 #include "render/line_plot/outline.h"
+#include "render/line_plot/overlay.h"
 #include "render/line_plot/short_runs.h"
 #include "render/line_plot/simplify.h"
 #include "render/line_plot/stroke.h"
@@ -20,20 +21,6 @@ namespace balmer::render {
 namespace {
 
 using namespace line_plot;
-
-constexpr std::uint32_t white = 255;
-
-/// The colours of the pixels that ink covers so far, on white.
-std::array<Pixel, 256> colours_of(const Ink& ink) {
-    std::array<Pixel, 256> colours;
-    for (std::uint32_t covered = 0; covered < 256; ++covered) {
-        for (int c = 0; c < 3; ++c) {
-            colours[covered][c] =
-                static_cast<std::uint8_t>(blended(white, ink.levels[c], ink.opacity, covered));
-        }
-    }
-    return colours;
-}
 
 /// Draws the polygons of subpaths.
 class Stroker {
@@ -111,11 +98,7 @@ class Stroker {
 /// Draws the lines of one spectrum after another; a thread has its own.
 class LinePlot {
   public:
-    LinePlot(int side, bool is_overlap)
-        : side_(side), parts_(is_overlap ? overlap_parts : 1), cells_(side) {
-        covered_.resize(parts_ * plane());
-        for (auto& channel : channels_) channel.resize(cells_.stride());
-    }
+    LinePlot(int side, int parts) : side_(side), parts_(parts), cells_(side), coverage_(parts) {}
 
     void draw(const SpectrumRow& row) {
         place(row);
@@ -123,38 +106,16 @@ class LinePlot {
             const Part part = split(row.pixels, parts_, i);
             snap(part);
             draw_line(part);
-            cells_.cover(covered_.data() + i * plane());
+            cells_.cover(coverage_[i]);
         }
     }
 
-    /// How far a part covers row y of the image.
-    const std::uint8_t* covered(int part, int y) const {
-        return covered_.data() + part * plane() + std::int64_t{y} * cells_.stride();
-    }
-
-    /// Red, green and blue of row y, where the parts are drawn over each other.
-    std::array<const std::uint8_t*, 3> channels(int y) {
-        for (int x = 0; x < side_; x += group) {
-            std::array<Levels, 3> channels;
-            channels.fill(white - Levels{});
-            for (int i = 0; i < overlap_parts; ++i) {
-                std::uint64_t bytes;
-                std::memcpy(&bytes, covered(i, y) + x, sizeof(bytes));
-                if (bytes == 0) continue;
-                const Ink& ink = overlap_inks[i];
-                const Levels alpha = alpha_of(ink.opacity, levels_of(bytes));
-                for (int c = 0; c < 3; ++c) {
-                    channels[c] = blended_translucent(channels[c], ink.levels[c], alpha);
-                }
-            }
-            const auto bytes = bytes_of(channels);
-            for (int c = 0; c < 3; ++c) std::memcpy(&channels_[c][x], &bytes[c], sizeof(bytes[c]));
-        }
-        return {channels_[0].data(), channels_[1].data(), channels_[2].data()};
-    }
+    /// How far the pixels are covered, by part.
+    std::span<const Coverage> coverage() const { return coverage_; }
+    /// Tiles a side.
+    int tiles() const { return cells_.tiles(); }
 
   private:
-    std::int64_t plane() const { return std::int64_t{cells_.stride()} * cells_.stride(); }
     Point vertex(std::int64_t i) const { return {x_[i], y_[i]}; }
 
     /// Finds where the pixels lie in the image.
@@ -178,9 +139,12 @@ class LinePlot {
             x[i] = is_real_pixel ? x[i] : none;
             y[i] = is_real_pixel ? flux : none;
         }
-        for (std::int64_t i = 0; row.mask != nullptr && i < pixels; ++i) {
-            x[i] = row.mask[i] == 0 ? x[i] : none;
-            y[i] = row.mask[i] == 0 ? y[i] : none;
+        if (const std::uint8_t* const mask = row.mask; mask != nullptr) {
+            for (std::int64_t i = 0; i < pixels; ++i) {
+                const bool is_masked = mask[i] != 0;
+                x[i] = is_masked ? none : x[i];
+                y[i] = is_masked ? none : y[i];
+            }
         }
         for (std::int64_t i = 0; i < pixels; ++i) is_vertex[i] = x[i] == x[i] ? 1 : 0;
         const Axis x_axis = horizontal_axis(limits_of(x_, row.pixels), side_);
@@ -234,8 +198,10 @@ class LinePlot {
                 ++begin;
                 continue;
             }
-            std::int64_t end = begin + 1;
-            while (end < part.end && is_vertex_[end]) ++end;
+            const std::uint8_t* const first = &is_vertex_[begin];
+            const void* const gap = std::memchr(first, 0, part.end - begin);
+            const std::int64_t end =
+                gap != nullptr ? begin + (static_cast<const std::uint8_t*>(gap) - first) : part.end;
             path_.clear(static_cast<std::size_t>(end - begin));
             path_.add(vertex(begin));
             if (is_simplified) {
@@ -272,8 +238,7 @@ class LinePlot {
     int side_;
     int parts_;
     CellColumns cells_;
-    std::vector<std::uint8_t> covered_;                  // by part, of the pixels of the image
-    std::array<std::vector<std::uint8_t>, 3> channels_;  // of a row
+    std::vector<Coverage> coverage_;  // of each part
     std::vector<double> x_;  // of the pixels, and room for the lanes that reach beyond them
     std::vector<double> y_;
     std::vector<std::uint8_t> is_vertex_;  // neither masked nor NaN nor infinite
@@ -281,23 +246,19 @@ class LinePlot {
     Path path_;
 };
 
-void draw_each(const Context& context, const ImageRequest& request, bool is_overlap) {
+void draw_each(const Context& context, const ImageRequest& request, std::span<const Ink> inks) {
     const ImageOptions& options = request.options;
     const std::int64_t batch = request.batch.flux.shape[0];
-    parallel_turns(context, batch, [&](std::int64_t first, std::int64_t step) {
-        const PixelRows output(options, request.output);
-        const int side = options.image_size;
-        LinePlot plot(side, is_overlap);
-        const ChannelLevels palette = output.palette(colours_of(simple_ink));
-        for (std::int64_t index = first; index < batch; index += step) {
+    parallel_turns(context, batch, [&](const auto& next) {
+        PixelRows output(options, request.output);
+        LinePlot plot(options.image_size, static_cast<int>(inks.size()));
+        Overlay overlay(inks, output);
+        for (std::int64_t index = next(); index < batch; index = next()) {
             plot.draw(spectrum_row(request.batch, index, options.use_mask));
-            for (int y = 0; y < side; ++y) {
-                if (is_overlap) {
-                    output.write(index, y, plot.channels(y), output.levels());
-                } else {
-                    const std::uint8_t* row = plot.covered(0, y);
-                    output.write(index, y, {row, row, row}, palette);
-                }
+            output.begin(index);
+            for (int row = 0; row < plot.tiles(); ++row) {
+                const auto tiles = overlay.draw(plot.coverage(), row * plot.tiles(), plot.tiles());
+                output.add(Overlay::background, tiles, overlay.palettes());
             }
         }
     });
@@ -306,11 +267,11 @@ void draw_each(const Context& context, const ImageRequest& request, bool is_over
 }  // namespace
 
 void simple_plain(const Context& context, const ImageRequest& request) {
-    draw_each(context, request, false);
+    draw_each(context, request, {&simple_ink, 1});
 }
 
 void overlap_plain(const Context& context, const ImageRequest& request) {
-    draw_each(context, request, true);
+    draw_each(context, request, overlap_inks);
 }
 
 }  // namespace balmer::render

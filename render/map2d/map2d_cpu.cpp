@@ -29,16 +29,25 @@ struct Slots {
 /// of is, and where there is only one value.
 void gradient(const MaskedValues& values, MaskedValues& result) {
     const std::int64_t count = values.size();
-    result.value.assign(count, 0.0);
-    result.is_masked.assign(count, 1);
-    for (std::int64_t i = 0; i < count && count > 1; ++i) {
-        const std::int64_t lower = i > 0 ? i - 1 : 0;
-        const std::int64_t upper = i + 1 < count ? i + 1 : i;
-        const double difference = values.value[upper] - values.value[lower];
-        result.value[i] = upper - lower == 2 ? difference / 2.0 : difference;
-        const int masks = values.is_masked[lower] + values.is_masked[i] + values.is_masked[upper];
-        result.is_masked[i] = masks != 0 ? 1 : 0;
+    result.resize(count);
+    if (count < 2) {
+        std::fill(result.value.begin(), result.value.end(), 0.0);
+        std::fill(result.is_masked.begin(), result.is_masked.end(), 1);
+        return;
     }
+    const std::int64_t last = count - 1;
+    const double* const value = values.value.data();
+    double* const slope = result.value.data();
+    slope[0] = value[1] - value[0];
+    for (std::int64_t i = 1; i < last; ++i) slope[i] = (value[i + 1] - value[i - 1]) / 2.0;
+    slope[last] = value[last] - value[last - 1];
+    const std::uint8_t* const is_masked = values.is_masked.data();
+    std::uint8_t* const is_result_masked = result.is_masked.data();
+    is_result_masked[0] = is_masked[0] | is_masked[1];
+    for (std::int64_t i = 1; i < last; ++i) {
+        is_result_masked[i] = is_masked[i - 1] | is_masked[i] | is_masked[i + 1];
+    }
+    is_result_masked[last] = is_masked[last - 1] | is_masked[last];
 }
 
 /// The colours of a spectrum, over its good pixels where the range is its own.

@@ -18,6 +18,10 @@ struct MaskedValues {
     std::vector<std::uint8_t> is_masked;
 
     std::int64_t size() const { return static_cast<std::int64_t>(value.size()); }
+    void resize(std::int64_t size) {
+        value.resize(size);
+        is_masked.resize(size);
+    }
 };
 
 /// The flux of a spectrum. With `interpolate`, spectra of fewer pixels than the image has blocks
@@ -38,7 +42,7 @@ void draw_from_minimum_to_maximum(const MaskedValues& values, int channel, std::
 
 /// Draws `pixels` into the blocks of image `index`.
 void draw_blocks(const ImageOptions& options, std::span<const Pixel> pixels, Pixel background,
-                 std::int64_t index, const PixelRows& output);
+                 std::int64_t index, PixelRows& output);
 
 /// What fills the blocks of one image, and the colour of all that is left.
 struct Drawing {
@@ -52,10 +56,10 @@ template <class Scratch, class Body>
 void draw_each(const Context& context, const ImageRequest& request, const Body& body) {
     const ImageOptions& options = request.options;
     const std::int64_t batch = request.batch.flux.shape[0];
-    parallel_turns(context, batch, [&](std::int64_t first, std::int64_t step) {
-        const PixelRows output(options, request.output);
+    parallel_turns(context, batch, [&](const auto& next) {
+        PixelRows output(options, request.output);
         Scratch scratch;
-        for (std::int64_t index = first; index < batch; index += step) {
+        for (std::int64_t index = next(); index < batch; index = next()) {
             const auto row = spectrum_row(request.batch, index, options.use_mask);
             const Drawing drawing = body(row, scratch);
             draw_blocks(options, drawing.pixels, drawing.background, index, output);

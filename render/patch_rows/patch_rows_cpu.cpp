@@ -26,17 +26,18 @@ void average(std::span<const Pixel> pixels, std::int64_t group, std::vector<Pixe
 }
 
 void draw_patches(const ImageOptions& options, std::span<const Pixel> pixels, std::int64_t index,
-                  std::vector<Pixel>& line, const PixelRows& output) {
+                  std::vector<Pixel>& line, PixelRows& output) {
     const std::int64_t side = options.image_size;
     const std::int64_t patch = options.patch_size;
     const auto count = static_cast<std::int64_t>(pixels.size());
     const PatchLayout layout(side, patch, count);
     const std::int64_t width = patch / layout.columns;
+    output.begin(index);
     for (std::int64_t patch_row = 0; patch_row < layout.patches; ++patch_row) {
         const bool is_reversed =
             options.fill_order == FillOrder::boustrophedon && patch_row % 2 == 1;
         for (std::int64_t row = 0; row < layout.rows; ++row) {
-            line.assign(side, Pixel{});
+            line.assign(side / width, Pixel{});
             for (std::int64_t i = 0; i < layout.patches; ++i) {
                 const std::int64_t start = (patch_row * layout.patches + i) * layout.per_patch;
                 const std::int64_t end = std::min(start + layout.per_patch, count);
@@ -45,13 +46,12 @@ void draw_patches(const ImageOptions& options, std::span<const Pixel> pixels, st
                     const std::int64_t pixel = start + row * layout.columns + j;
                     if (pixel >= end) break;
                     const std::int64_t column = row % 2 == 1 ? layout.columns - 1 - j : j;
-                    std::fill_n(line.begin() + patch_column * patch + column * width, width,
-                                pixels[pixel]);
+                    line[patch_column * layout.columns + column] = pixels[pixel];
                 }
             }
             const std::int64_t top = row * patch / layout.rows;
             const std::int64_t bottom = (row + 1) * patch / layout.rows;
-            output.write(index, patch_row * patch + top, bottom - top, line);
+            output.add(bottom - top, width, line);
         }
     }
 }
@@ -62,12 +62,12 @@ void patch_rows_plain(const Context& context, const ImageRequest& request) {
     const ImageOptions& options = request.options;
     const std::int64_t batch = request.batch.flux.shape[0];
     const std::int64_t area = std::int64_t{options.image_size} * options.image_size;
-    parallel_turns(context, batch, [&](std::int64_t first, std::int64_t step) {
-        const PixelRows output(options, request.output);
+    parallel_turns(context, batch, [&](const auto& next) {
+        PixelRows output(options, request.output);
         SpectralChannels channels;
         std::vector<Pixel> line;
         std::vector<Pixel> means;
-        for (std::int64_t index = first; index < batch; index += step) {
+        for (std::int64_t index = next(); index < batch; index = next()) {
             auto pixels =
                 channels.pixels(spectrum_row(request.batch, index, options.use_mask), options);
             const auto group = divided_up(static_cast<std::int64_t>(pixels.size()), area);

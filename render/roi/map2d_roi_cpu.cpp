@@ -35,10 +35,16 @@ class SlidingWindows {
             }
         }
     }
-    double median(int stretch) const {
+    /// contrast_of each value of `smooth` and the median of its stretch.
+    Values contrasts(const Values& smooth) const {
         constexpr std::int64_t middle = median_window / 2;
-        return median_of(sorted_[middle - 1][stretch], sorted_[middle][stretch],
-                         sorted_[median_window - 1][stretch]);
+        Values result;
+        for (int s = 0; s < stretches; ++s) {
+            const double median = median_of(sorted_[middle - 1][s], sorted_[middle][s],
+                                            sorted_[median_window - 1][s]);
+            result[s] = contrast_of(smooth[s], median);
+        }
+        return result;
     }
 
   private:
@@ -48,12 +54,16 @@ class SlidingWindows {
 /// The equivalent width: trapezoids dealt to partial sums in turn, these added in halves.
 double equivalent_width(std::int64_t begin, std::int64_t end, std::span<const double> wavelength,
                         const std::vector<double>& contrast) {
-    std::array<double, partial_sums> sums{};
+    const std::int64_t trapezoids = end - begin - 1;
+    int used = 1;  // the others would stay 0
+    while (used < partial_sums && used < trapezoids) used *= 2;
+    std::array<double, partial_sums> sums;
+    std::fill_n(sums.begin(), used, 0.0);
     for (std::int64_t i = begin; i + 1 < end; ++i) {
         double& sum = sums[(i - begin) % partial_sums];
         sum += trapezoid(wavelength[i], wavelength[i + 1], contrast[i], contrast[i + 1]);
     }
-    for (int half = partial_sums / 2; half > 0; half /= 2) {
+    for (int half = used / 2; half > 0; half /= 2) {
         for (int k = 0; k < half; ++k) sums[k] += sums[k + half];
     }
     return size_of_width(sums[0]);
@@ -95,12 +105,22 @@ std::span<const Region> RegionFinder::find(const MaskedValues& values,
 
 void RegionFinder::smooth(const MaskedValues& values) {
     const std::int64_t n = values.size();
-    flux_.assign(values.value.begin(), values.value.end());
-    for (std::int64_t i = 0; i < n; ++i) {
-        if (values.is_masked[i] != 0) flux_[i] = std::numeric_limits<double>::quiet_NaN();
-    }
+    flux_.resize(n);
     smooth_.resize(n);
-    for (std::int64_t i = 0; i < n; ++i) smooth_[i] = smoothed(flux_.data(), i, n);
+    const double* const value = values.value.data();
+    const std::uint8_t* const is_masked = values.is_masked.data();
+    double* const flux = flux_.data();
+    double* const smooth = smooth_.data();
+    for (std::int64_t i = 0; i < n; ++i) {
+        flux[i] = is_masked[i] != 0 ? std::numeric_limits<double>::quiet_NaN() : value[i];
+    }
+    for (std::int64_t i = 0; i < smooth_reach; ++i) {
+        smooth[i] = smoothed(flux, i, n);
+        smooth[n - 1 - i] = smoothed(flux, n - 1 - i, n);
+    }
+    for (std::int64_t i = smooth_reach; i < n - smooth_reach; ++i) {
+        smooth[i] = smoothed_inside(flux + i);
+    }
 }
 
 void RegionFinder::compare_with_median() {
@@ -120,10 +140,13 @@ void RegionFinder::compare_with_median() {
             newest[s] = smooth_[std::min(last, n - 1)];
         }
         windows.replace(oldest, newest);
-        for (int s = 0; begin >= 0 && s < stretches; ++s) {
-            const std::int64_t centre = s * stretch + begin + median_before;
-            if (centre - median_before >= medians) break;
-            contrast_[centre] = contrast_of(smooth_[centre], windows.median(s));
+        if (begin < 0) continue;
+        SlidingWindows::Values centres;
+        const auto centre = [&](int s) { return s * stretch + begin + median_before; };
+        for (int s = 0; s < stretches; ++s) centres[s] = smooth_[std::min(centre(s), n - 1)];
+        const auto contrasts = windows.contrasts(centres);
+        for (int s = 0; s < stretches && centre(s) - median_before < medians; ++s) {
+            contrast_[centre(s)] = contrasts[s];
         }
     }
 }

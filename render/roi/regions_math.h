@@ -22,6 +22,21 @@ constexpr bool is_number(double x) {
     return x <= 1.7976931348623157e308 && x >= -1.7976931348623157e308;
 }
 
+/// What stands for a filtered value: a negative zero becomes zero, so that medians of equal numbers
+/// have equal bits.
+constexpr double number_or_undefined(double x) {
+    return is_number(x) ? x + 0.0 : undefined;
+}
+
+/// As `smoothed` for a value that has smooth_reach values at either side.
+constexpr double smoothed_inside(const double* value) {
+    double sum = 467.0 * value[0];
+    for (std::int64_t k = smooth_reach; k > 0; --k) {
+        sum = sum + static_cast<double>(467 - 5 * k * k) * (value[-k] + value[k]);
+    }
+    return number_or_undefined(sum / 5175.0);
+}
+
 /// The Savitzky-Golay filter of order 3 (Analytical Chemistry 36, 1627, 1964) for value i of n >=
 /// 25, NaN where they are bad: the least-squares cubic through the 25 values around i, at
 /// either end through the first or last 25 (scipy's mode "interp"), at i. `undefined` where one of
@@ -32,30 +47,21 @@ constexpr bool is_number(double x) {
 /// is exact to 4e-16. At the ends the cubic is a sum of the polynomials that are orthogonal on -12
 /// to 12: 1, t, t^2 - 52, 5 t^3 - 467 t.
 constexpr double smoothed(const double* flux, std::int64_t i, std::int64_t n) {
-    double sum = 0.0;
-    if (i >= smooth_reach && i < n - smooth_reach) {
-        sum = 467.0 * flux[i];
-        for (std::int64_t k = smooth_reach; k > 0; --k) {
-            sum = sum + static_cast<double>(467 - 5 * k * k) * (flux[i - k] + flux[i + k]);
-        }
-        sum = sum / 5175.0;
-    } else {
-        const std::int64_t centre = i < smooth_reach ? smooth_reach : n - 1 - smooth_reach;
-        double moments[4] = {};
-        for (std::int64_t k = -smooth_reach; k <= smooth_reach; ++k) {
-            const double value = flux[centre + k];
-            moments[0] = moments[0] + value;
-            moments[1] = moments[1] + static_cast<double>(k) * value;
-            moments[2] = moments[2] + static_cast<double>(k * k - 52) * value;
-            moments[3] = moments[3] + static_cast<double>(5 * k * k * k - 467 * k) * value;
-        }
-        const std::int64_t t = i - centre;
-        sum = moments[0] / 25.0 + static_cast<double>(t) * moments[1] / 1300.0 +
-              static_cast<double>(t * t - 52) * moments[2] / 53820.0 +
-              static_cast<double>(5 * t * t * t - 467 * t) * moments[3] / 53281800.0;
+    if (i >= smooth_reach && i < n - smooth_reach) return smoothed_inside(flux + i);
+    const std::int64_t centre = i < smooth_reach ? smooth_reach : n - 1 - smooth_reach;
+    double moments[4] = {};
+    for (std::int64_t k = -smooth_reach; k <= smooth_reach; ++k) {
+        const double value = flux[centre + k];
+        moments[0] = moments[0] + value;
+        moments[1] = moments[1] + static_cast<double>(k) * value;
+        moments[2] = moments[2] + static_cast<double>(k * k - 52) * value;
+        moments[3] = moments[3] + static_cast<double>(5 * k * k * k - 467 * k) * value;
     }
-    // A negative zero becomes zero: medians of equal numbers have equal bits.
-    return is_number(sum) ? sum + 0.0 : undefined;
+    const std::int64_t t = i - centre;
+    return number_or_undefined(moments[0] / 25.0 + static_cast<double>(t) * moments[1] / 1300.0 +
+                               static_cast<double>(t * t - 52) * moments[2] / 53820.0 +
+                               static_cast<double>(5 * t * t * t - 467 * t) * moments[3] /
+                                   53281800.0);
 }
 
 /// From the two numbers in the middle of a sorted window and its last one: NaN where a value of the

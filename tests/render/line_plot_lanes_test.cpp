@@ -7,12 +7,14 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "kernels/core/random.h"
 #include "render/line_plot/edges.h"
 #include "render/line_plot/ink.h"
 #include "render/line_plot/outline.h"
+#include "render/line_plot/overlay.h"
 #include "render/line_plot/short_runs.h"
 
 namespace balmer::render::line_plot {
@@ -174,7 +176,7 @@ TEST(LinePlotLanes, CoverageIsThatOfEveryCell) {
     constexpr int side = 50;  // no multiple of the pixels that are looked at together
     Random random(5);
     CellColumns cells(side);
-    std::vector<std::uint8_t> covered(cells.stride() * cells.stride());
+    Coverage covered;
     for (const double share : {0.02, 0.9}) {
         std::vector<CellSum> sums(side * side);
         for (int i = 0; i < side * side; ++i) {
@@ -183,18 +185,22 @@ TEST(LinePlotLanes, CoverageIsThatOfEveryCell) {
             sums[i] = cell_sum(cover, static_cast<int>(200 * random.normal()) * cover);
             cells.sums()[i % side * cells.stride() + i / side] = sums[i];
         }
-        cells.cover(covered.data());
+        cells.cover(covered);
         for (int y = 0; y < side; ++y) {
             std::uint32_t left = 0;
             for (int x = 0; x < side; ++x) {
                 const CellSum sum = sums[y * side + x];
                 left += cover_of(sum);
-                ASSERT_EQ(covered[y * cells.stride() + x], coverage(left, area_of(sum)))
+                const int tile = y / group * cells.tiles() + x / group;
+                const std::uint64_t row =
+                    covered.is_blank[tile] != 0 ? 0 : covered.tiles[tile][y % group];
+                ASSERT_EQ(row >> 8 * (x % group) & 255, coverage(left, area_of(sum)))
                     << "row " << y << ", column " << x;
             }
         }
-        cells.cover(covered.data());
-        EXPECT_EQ(std::count(covered.begin(), covered.end(), 0), std::ssize(covered))
+        cells.cover(covered);
+        EXPECT_EQ(std::count(covered.is_blank.begin(), covered.is_blank.end(), 1),
+                  cells.tiles() * cells.tiles())
             << "the polygon is not forgotten";
     }
 }
@@ -210,6 +216,80 @@ TEST(LinePlotLanes, TranslucentInkIsBlendedAsEveryLevelIs) {
                     ASSERT_EQ(found[i], dividend / (opaque + alpha)) << level << ' ' << alpha;
                 }
             }
+        }
+    }
+}
+
+/// A tile whose rows are blank, covered here and there, or everywhere.
+Coverage::Tile random_tile(Random& random) {
+    Coverage::Tile tile{};
+    for (std::uint64_t& row : tile) {
+        const double share = std::array{0.0, 0.3, 1.0}[static_cast<int>(3 * random.uniform())];
+        for (int x = 0; x < group; ++x) {
+            const auto level = static_cast<std::uint64_t>(255 * random.uniform() + 0.5);
+            if (random.uniform() < share) row |= level << 8 * x;
+        }
+    }
+    return tile;
+}
+
+/// Row by row, the tiles drawn one part over the other into an image of u8.
+std::vector<Pixel> drawn_over(std::span<const Ink> inks, std::span<const Coverage> parts, int side,
+                              int tiles) {
+    ImageOptions options;
+    options.image_size = side;
+    std::vector<Pixel> image(side * side);
+    PixelRows output(options, View(image.data(), DType::u8, {1, side, side, 3}));
+    Overlay overlay(inks, output);
+    output.begin(0);
+    for (int row = 0; row < tiles; ++row) {
+        output.add(Overlay::background, overlay.draw(parts, row * tiles, tiles),
+                   overlay.palettes());
+    }
+    return image;
+}
+
+TEST(LinePlotLanes, PartsAreDrawnOverEachOtherAsEveryPixelIs) {
+    constexpr int tiles = 7;
+    constexpr int side = 50;  // the last tiles reach beyond the image
+    Random random(3);
+    std::vector<Coverage> parts(overlap_parts);
+    for (Coverage& part : parts) {
+        for (int i = 0; i < tiles * tiles; ++i) {
+            part.tiles.push_back(random_tile(random));
+            part.is_blank.push_back(random.uniform() < 0.5 ? 1 : 0);
+        }
+    }
+    const std::span<const Ink> one_ink(&simple_ink, 1);
+    for (const std::span<const Ink> inks : {one_ink, std::span<const Ink>(overlap_inks)}) {
+        const auto drawn = std::span<const Coverage>(parts).first(inks.size());
+        const std::vector<Pixel> image = drawn_over(inks, drawn, side, tiles);
+        for (int i = 0; i < side * side; ++i) {
+            const int x = i % side;
+            const int y = i / side;
+            const int tile = y / group * tiles + x / group;
+            Pixel expected = Overlay::background;
+            for (std::size_t p = 0; p < inks.size(); ++p) {
+                if (parts[p].is_blank[tile] != 0) continue;
+                const auto covered = parts[p].tiles[tile][y % group] >> 8 * (x % group) & 255;
+                for (int c = 0; c < 3; ++c) {
+                    expected[c] = blended(expected[c], inks[p].levels[c], inks[p].opacity, covered);
+                }
+            }
+            ASSERT_EQ(image[i], expected) << "row " << y << ", column " << x;
+        }
+    }
+}
+
+TEST(LinePlotLanes, FlagsNameTheEdgesThatHaveThem) {
+    for (const std::size_t count : {0U, 1U, 8U, 37U, 64U}) {
+        Flags flags;
+        flags.of.fill(1);  // beyond the count they do not matter
+        std::vector<int> times(Flags::capacity, 0);
+        for (std::size_t i = 0; i < count; ++i) flags.of[i] = i % 3 == 1 || i > 30 ? 1 : 0;
+        flags.for_each(count, [&](std::size_t i) { ++times.at(i); });
+        for (std::size_t i = 0; i < Flags::capacity; ++i) {
+            EXPECT_EQ(times[i], i < count && (i % 3 == 1 || i > 30) ? 1 : 0) << count << ": " << i;
         }
     }
 }

@@ -83,7 +83,7 @@ TEST_P(PatchOutput, OfEveryTypeHasTheBitsOfTheImageCutIntoPatches) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, PatchOutput,
                          ::testing::Values(Size{48, 16}, Size{32, 8}, Size{35, 5}, Size{24, 12},
-                                           Size{16, 16}),
+                                           Size{16, 16}, Size{140, 14}),
                          [](const auto& item) {
                              return "Image" + std::to_string(item.param.image) + "Patch" +
                                     std::to_string(item.param.patch);
