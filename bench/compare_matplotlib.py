@@ -118,7 +118,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--binaries", type=pathlib.Path, required=True, help="folder of bench_kernels")
     parser.add_argument("--spectra", help="a packed set; default: simulated spectra")
-    parser.add_argument("--batch", type=int, default=32, help="spectra that are drawn")
+    parser.add_argument("--batch", type=int, default=256, help="spectra that are drawn")
     parser.add_argument("--threads", type=int, default=0, help="of Balmer; 0: one a core")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repetitions", type=int, default=10)
