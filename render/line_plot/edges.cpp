@@ -50,8 +50,7 @@ void Edges::sort() {
         const int bottom = is_down ? b.y : a.y;
         is_level_.of[i] = is_level & !is_upright ? 1 : 0;
         is_other_.of[i] = is_level | is_upright ? 0 : 1;
-        upright.set(i, (a.x >> 8) * stride, top, bottom, is_down ? 1 : -1);
-        upright.blocks[i] = is_upright & (top != bottom) ? upright.blocks[i] : 0;
+        upright.set(i, is_upright, (a.x >> 8) * stride, top, bottom, is_down ? 1 : -1);
     }
     for (std::size_t i = 0; i < count; ++i) {
         const int height = to_.y[i] - from_.y[i];
@@ -138,10 +137,8 @@ void Edges::split() {
         Upright& upright = upright_;
         for (std::size_t k = 0; k < all; ++k) {
             const int column = x[k] >> 8;
-            const int origin =
-                upright.set(first + k, column * stride, top[k], bottom[k], of.sign[k]);
-            const bool is_any = (of.is_found[k] != 0) & (top[k] < bottom[k]);
-            upright.blocks[first + k] = is_any ? upright.blocks[first + k] : 0;
+            const int origin = upright.set(first + k, of.is_found[k] != 0, column * stride, top[k],
+                                           bottom[k], of.sign[k]);
             of.start[k] = of.top_x[k] - column * subpixels;
             of.rows[k] = origin - of.top_y[k];
         }

@@ -115,13 +115,14 @@ class Edges {
         Column<double> slope;  ///< x is floor(slope * y + offset) from the column's left side
         Column<double> offset;
 
-        /// All but slope and offset; top < bottom, or `blocks` means nothing. Returns the y that
-        /// its rows count from.
-        int set(std::size_t i, int column, int top_y, int bottom_y, int direction) {
+        /// All but slope and offset; no block where it is not `used` or has no height. Returns the
+        /// y that its rows count from.
+        int set(std::size_t i, bool used, int column, int top_y, int bottom_y, int direction) {
             const int first_row = (top_y >> 8) & -lanes;
             const int origin = first_row * subpixels;
             first_cell[i] = column + first_row;
-            blocks[i] = (((bottom_y - 1) >> 8) - first_row) / lanes + 1;
+            const int all = (((bottom_y - 1) >> 8) - first_row) / lanes + 1;
+            blocks[i] = used & (top_y < bottom_y) ? all : 0;
             top[i] = top_y - origin;
             bottom[i] = bottom_y - origin;
             sign[i] = direction;

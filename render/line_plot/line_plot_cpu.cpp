@@ -1,7 +1,6 @@
 #include "render/line_plot/line_plot_cpu.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <span>
 #include <vector>
@@ -198,10 +197,8 @@ class LinePlot {
                 ++begin;
                 continue;
             }
-            const std::uint8_t* const first = &is_vertex_[begin];
-            const void* const gap = std::memchr(first, 0, part.end - begin);
-            const std::int64_t end =
-                gap != nullptr ? begin + (static_cast<const std::uint8_t*>(gap) - first) : part.end;
+            std::int64_t end = begin + 1;
+            while (end < part.end && is_vertex_[end]) ++end;
             path_.clear(static_cast<std::size_t>(end - begin));
             path_.add(vertex(begin));
             if (is_simplified) {
